@@ -1,0 +1,1 @@
+//! One runnable program per use of the heartbeat crates.

@@ -1,0 +1,229 @@
+//! Facts that a registry logs, each with a number of its own.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::words::words;
+use crate::{Cause, Directive, HealthState, Kind, LogId, MemberId, ResolvedPolicy, Zone, time};
+
+/// One fact. Numbers within a log have no gap.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Log and number: `01j9-812`.
+    pub id: EventId,
+    /// The number within the log, from 1.
+    pub n: u64,
+    /// When it was concluded, by the registry's wall clock.
+    #[serde(with = "time::stamp")]
+    pub at: Timestamp,
+    /// The kind of the member it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// The member it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberId>,
+    /// The run of the member, if its beats are ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<u64>,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// What happened; the field `type` names it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EventBody {
+    /// A member was heard of for the first time.
+    Registered {},
+    /// A member changed its health state.
+    Transition {
+        /// The state before.
+        from: HealthState,
+        /// The state after.
+        to: HealthState,
+        /// How long it had been silent, in milliseconds; `null` if it never beat.
+        age_ms: Option<u64>,
+        /// How much of that was not held against it, in milliseconds.
+        credited_ms: u64,
+        /// Why, if the new state is worse than healthy.
+        cause: Option<Cause>,
+        /// What speaks for the cause, in words.
+        evidence: Vec<String>,
+        /// The number of the event that tells of the whole group, if it is one of many.
+        group: Option<u64>,
+    },
+    /// A member came back as a newer run.
+    Restarted {
+        /// The run before, if its beats were ordered.
+        previous_incarnation: Option<u64>,
+    },
+    /// A beat of a run that a newer one had replaced was refused.
+    Superseded {
+        /// The newer run.
+        newest_incarnation: u64,
+    },
+    /// A member is no longer monitored.
+    Forgotten {
+        /// Why.
+        reason: ForgetReason,
+    },
+    /// The policy of a member was replaced.
+    Policy {
+        /// What it is judged by now.
+        policy: ResolvedPolicy,
+    },
+    /// A directive was asked of a member, obeyed or given up.
+    Directive {
+        /// The directive.
+        directive: Directive,
+        /// `asked`, `obeyed` or `void`.
+        outcome: String,
+    },
+    /// A host went silent with all its members.
+    HostDown {
+        /// The host.
+        host: String,
+        /// How many members it had.
+        members: u64,
+    },
+    /// The guard against mass silence began or ended.
+    Protection {
+        /// The zone it is about; `_all` is the whole fleet.
+        zone: String,
+        /// Whether it began.
+        active: bool,
+    },
+    /// The registry itself could not listen for too long.
+    RegistryBlind {
+        /// How much time was credited, in milliseconds.
+        credited_ms: u64,
+        /// Within how much time, in milliseconds.
+        window_ms: u64,
+    },
+    /// A member changes its state too often; its alerts are muted until it settles.
+    Flapping {
+        /// The zone it lives in.
+        zone: Zone,
+    },
+    /// Two live runs use one id.
+    DuplicateIdentity {
+        /// The addresses their beats come from.
+        addresses: Vec<String>,
+    },
+    /// A type this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+words! {
+    /// Why a member is no longer monitored.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum ForgetReason {
+        /// It had failed or left long ago.
+        Expired = "expired",
+        /// It was asked for.
+        Asked = "asked",
+        /// Its last beat was older than a clean-up allowed.
+        Stale = "stale",
+        /// It made room for a new member.
+        Room = "room",
+        /// A word this version does not know.
+        Unknown = "unknown",
+    }
+    fallback Unknown;
+}
+
+/// The number of an event together with its log: `01j9-812`, or a bare `812` where the log is understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventId {
+    /// The log, if told.
+    pub log: Option<LogId>,
+    /// The number within the log.
+    pub n: u64,
+}
+
+/// A text that is no event id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no event id: expected a number, or log-number as in 01j9-812")]
+pub struct InvalidEventId(String);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.log {
+            Some(log) => write!(f, "{log}-{}", self.n),
+            None => write!(f, "{}", self.n),
+        }
+    }
+}
+
+impl FromStr for EventId {
+    type Err = InvalidEventId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEventId> {
+        let refused = || InvalidEventId(text.to_owned());
+        let (log, number) = match text.rsplit_once('-') {
+            Some((log, number)) => (Some(LogId::new(log).map_err(|_| refused())?), number),
+            None => (None, text),
+        };
+        if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(refused());
+        }
+        Ok(Self { log, n: number.parse().map_err(|_| refused())? })
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// One page of a log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventsPage {
+    /// The log.
+    pub log: LogId,
+    /// The oldest number still kept; if there is none yet, the number the first will have.
+    pub oldest: u64,
+    /// The number that the next event will have.
+    pub next: u64,
+    /// Whether the number asked for is of another log or no longer kept, so that events may have been missed.
+    pub reset: bool,
+    /// The events, oldest first.
+    pub events: Vec<Event>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn event_ids_are_numbers_with_or_without_their_log() {
+        let id: EventId = "01j9-812".parse().unwrap();
+        assert_eq!((id.log.as_ref().map(LogId::as_str), id.n), (Some("01j9"), 812));
+        assert_eq!(id.to_string(), "01j9-812");
+        assert_eq!("812".parse::<EventId>().unwrap(), EventId { log: None, n: 812 });
+        for refused in ["", "x", "-1", "01j9-", "01j9-+1", "+1", "99999999999999999999"] {
+            assert!(refused.parse::<EventId>().is_err(), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_an_unknown_type_still_decodes() {
+        let json = r#"{"id":"a-1","n":1,"at":"2026-01-02T03:05:40Z","type":"eclipse","moon":true}"#;
+        let event: Event = serde_json::from_str(json).unwrap();
+        assert_eq!(event.body, EventBody::Unknown);
+    }
+}

@@ -1,0 +1,137 @@
+//! Payloads that must always decode, and encode to the same again.
+
+use heartbeat_contract::{
+    Ack, Batch, BatchAnswer, Event, EventBody, EventsPage, HistoryPage, HiveHeartbeat, MemberView, MembersPage,
+    Payload, Policy, Problem, ProblemType, ResolvedPolicy, Stats, WorkerHeartbeat, decode,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+macro_rules! golden {
+    ($name:literal) => {
+        include_str!(concat!("../golden/", $name, ".json"))
+    };
+}
+
+/// Times may be written with more or fewer digits.
+fn with_times_alike(mut value: Value) -> Value {
+    match &mut value {
+        Value::String(text) => {
+            if let Ok(at) = text.parse::<jiff::Timestamp>() {
+                *text = at.to_string();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = with_times_alike(item.take())),
+        Value::Object(fields) => fields.values_mut().for_each(|field| *field = with_times_alike(field.take())),
+        _ => {}
+    }
+    value
+}
+
+#[track_caller]
+fn round_trips<T: DeserializeOwned + Serialize>(json: &str) -> T {
+    let decoded: T = serde_json::from_str(json).unwrap();
+    let expected = with_times_alike(serde_json::from_str(json).unwrap());
+    assert_eq!(with_times_alike(serde_json::to_value(&decoded).unwrap()), expected);
+    decoded
+}
+
+#[track_caller]
+fn beat_round_trips<P: Payload>(json: &str) -> P {
+    let beat: P = decode(json.as_bytes()).unwrap();
+    round_trips::<P>(json);
+    beat
+}
+
+#[test]
+fn worker_beats_round_trip() {
+    beat_round_trips::<WorkerHeartbeat>(golden!("worker_minimal"));
+    let rich: WorkerHeartbeat = beat_round_trips(golden!("worker_rich"));
+    assert_eq!(rich.gpu_utilization, Some(0.45));
+    let full: WorkerHeartbeat = beat_round_trips(golden!("worker_full"));
+    let info = full.beat().unwrap();
+    assert_eq!(info.tick, Some(8));
+    assert_eq!(info.progress.unwrap().done, 9213);
+    assert_eq!(full.metadata().unwrap().as_json().replace([' ', '\n'], ""), r#"{"job":"nightly-7"}"#);
+    let goodbye: WorkerHeartbeat = beat_round_trips(golden!("worker_goodbye"));
+    assert_eq!(goodbye.beat().unwrap().leaving.as_deref(), Some("shutdown"));
+}
+
+#[test]
+fn hive_beats_round_trip() {
+    beat_round_trips::<HiveHeartbeat>(golden!("hive_minimal"));
+    let stats: HiveHeartbeat = beat_round_trips(golden!("hive_stats"));
+    assert_eq!(stats.vram_per_device.unwrap().len(), 2);
+}
+
+#[test]
+fn batches_round_trip() {
+    let batch = Batch::parse(golden!("batch").as_bytes()).unwrap();
+    let arrays: Vec<_> = batch.arrays().collect();
+    assert_eq!((arrays[0].0, arrays[0].1.len()), ("workers", 2));
+    assert_eq!((arrays[1].0, arrays[1].1.len()), ("hives", 1));
+    assert!(decode::<WorkerHeartbeat>(arrays[0].1[0].get().as_bytes()).is_ok());
+    let refused = decode::<WorkerHeartbeat>(arrays[0].1[1].get().as_bytes()).unwrap_err().to_string();
+    let answer: BatchAnswer = round_trips(golden!("batch_answer"));
+    assert_eq!(refused, answer.rejected[0].detail);
+}
+
+#[test]
+fn answers_round_trip() {
+    round_trips::<Ack>(golden!("ack"));
+    round_trips::<ResolvedPolicy>(golden!("policy"));
+    round_trips::<MemberView>(golden!("view"));
+    round_trips::<MembersPage>(golden!("members_page"));
+    round_trips::<Stats>(golden!("stats"));
+    round_trips::<HistoryPage>(golden!("history"));
+    round_trips::<Event>(golden!("event_transition"));
+    round_trips::<EventsPage>(golden!("events_page"));
+    let every = round_trips::<EventsPage>(golden!("events_of_every_type"));
+    assert!(every.events.iter().all(|event| event.body != EventBody::Unknown));
+}
+
+#[test]
+fn a_resolved_policy_is_also_a_policy() {
+    let policy = Policy::decode(golden!("policy").as_bytes()).unwrap();
+    let resolved: ResolvedPolicy = serde_json::from_str(golden!("policy")).unwrap();
+    assert_eq!(policy.resolve(None, None), resolved);
+}
+
+#[test]
+fn a_view_has_every_key_also_when_nothing_is_known() {
+    let mut view: Value = serde_json::from_str(golden!("view")).unwrap();
+    let keys = view.as_object().unwrap().len();
+    let optional = [
+        "cause",
+        "hive_id",
+        "address",
+        "endpoint",
+        "age_ms",
+        "last_seen",
+        "deadlines",
+        "status",
+        "self_report",
+        "interval_ms",
+        "incarnation",
+        "seq",
+        "loss_rate",
+        "skew_ms",
+        "rtt_ms",
+        "payload",
+    ];
+    for key in optional {
+        view[key] = Value::Null;
+    }
+    let decoded: MemberView = serde_json::from_value(view).unwrap();
+    assert_eq!(serde_json::to_value(decoded).unwrap().as_object().unwrap().len(), keys);
+}
+
+#[test]
+fn problems_round_trip_and_are_what_decoding_answers() {
+    let stale: Problem = round_trips(golden!("problem_stale_incarnation"));
+    assert_eq!(stale.problem_type(), Some(ProblemType::StaleIncarnation));
+    let invalid: Problem = round_trips(golden!("problem_invalid_payload"));
+    let refused = decode::<WorkerHeartbeat>(br#"{"worker_id": "worker-123", "queue_depth": -1}"#).unwrap_err();
+    assert_eq!(Problem::from(refused), invalid);
+}

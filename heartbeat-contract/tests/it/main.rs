@@ -1,0 +1,6 @@
+//! What the crate promises of the wire.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod golden;
+mod refusals;

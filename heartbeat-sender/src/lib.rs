@@ -1,0 +1,1 @@
+//! Push loops that report a process as alive and working to a heartbeat registry.

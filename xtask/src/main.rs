@@ -1,0 +1,2 @@
+//! The project's own tasks: demo, setup, test, tidy, ci.
+fn main() {}
