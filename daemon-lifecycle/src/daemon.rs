@@ -1,0 +1,277 @@
+//! A child process that is watched while it starts and stopped as a whole.
+
+mod command;
+mod error;
+mod group;
+mod lines;
+mod members;
+mod output;
+mod signal;
+
+use std::{process::ExitStatus, sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+
+pub(crate) use self::error::Tail;
+pub use self::{
+    command::DaemonCommand,
+    error::{DaemonError, LineError},
+    output::{OutputLine, OutputStream},
+    signal::Signal,
+};
+use self::{
+    group::Group,
+    output::{LineHook, Output, drain},
+};
+use crate::poll::{GaveUp, HealthPoll, Healthy, PollError, Wait};
+
+/// How long the pipes of a dead child are still read: a process it left behind may hold them open for ever.
+const PIPE_GRACE: Duration = Duration::from_secs(1);
+/// How long a killed process may take to go.
+const KILL_GRACE: Duration = Duration::from_secs(10);
+
+/// A running child process, leader of a process group of its own.
+///
+/// Its output is read all the time, so that it never blocks on a full pipe; the last 100 lines of at most 4 KiB each
+/// are kept. Signals that a terminal sends to this process (Ctrl-C) do not reach the group: whoever starts a daemon
+/// has to [`stop`](Self::stop) it.
+///
+/// Dropping a `Daemon` is the last resort: it sends `SIGKILL` to the whole group, without grace and without waiting.
+/// A process that has left the group, by `setsid` for instance, is out of reach for drop and stop alike; and if this
+/// process itself is killed, the daemon stays.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use daemon_lifecycle::{Daemon, HealthPoll};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut registry = Daemon::command("heartbeat-registry")
+///     .args(["serve", "--listen", "127.0.0.1:0", "--in-memory"])
+///     .spawn()?;
+/// let second = Duration::from_secs(1);
+/// let url = registry
+///     .wait_for_line(|line| line.text.strip_prefix("listening on ").map(str::to_owned), 10 * second)
+///     .await?;
+/// registry.wait_until_healthy(HealthPoll::new(url).deadline(30 * second)).await?;
+/// // ...
+/// registry.stop(10 * second).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a dropped daemon is killed"]
+pub struct Daemon {
+    group: Group,
+    output: Arc<Output>,
+    readers: JoinSet<()>,
+}
+
+impl Daemon {
+    fn attach(mut group: Group, hook: Option<LineHook>) -> Self {
+        let output = Output::new(hook);
+        let mut readers = JoinSet::new();
+        let (stdout, stderr) = group.take_output();
+        if let Some(pipe) = stdout {
+            readers.spawn(drain(pipe, OutputStream::Stdout, Arc::clone(&output)));
+        }
+        if let Some(pipe) = stderr {
+            readers.spawn(drain(pipe, OutputStream::Stderr, Arc::clone(&output)));
+        }
+        Self { group, output, readers }
+    }
+
+    /// The process id of the child, which is also the number of its process group.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.group.pid()
+    }
+
+    /// What the daemon wrote last, oldest first: at most 100 lines.
+    #[must_use]
+    pub fn last_lines(&self) -> Vec<OutputLine> {
+        self.output.last_lines()
+    }
+
+    /// How the child ended, or `None` while it runs.
+    ///
+    /// # Errors
+    ///
+    /// [`DaemonError::Wait`].
+    pub fn try_exit_status(&mut self) -> Result<Option<ExitStatus>, DaemonError> {
+        self.group.try_wait()
+    }
+
+    /// Waits, without bound, for the child to end by itself. Other processes of its group may outlive it until
+    /// [`stop`](Self::stop).
+    ///
+    /// # Errors
+    ///
+    /// [`DaemonError::Wait`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: an exit that happens meanwhile is reported by the next call.
+    pub async fn wait(&mut self) -> Result<ExitStatus, DaemonError> {
+        self.group.wait().await
+    }
+
+    /// Sends a signal to the child alone.
+    ///
+    /// # Errors
+    ///
+    /// [`DaemonError::Signal`], with `ESRCH` once the child is known to have ended.
+    pub fn signal(&self, signal: Signal) -> Result<(), DaemonError> {
+        self.group.signal_leader(signal)
+    }
+
+    /// Sends a signal to every process of the group, the child included.
+    ///
+    /// # Errors
+    ///
+    /// [`DaemonError::Signal`], with `ESRCH` when nobody is left.
+    pub fn signal_group(&self, signal: Signal) -> Result<(), DaemonError> {
+        self.group.signal(signal)
+    }
+
+    /// As [`poll_until_healthy`](crate::poll_until_healthy), and ends as soon as the child does, since nothing it was
+    /// meant to answer will be answered any more.
+    ///
+    /// Whoever answers at the URL counts: the caller sees to it that no other process holds the port.
+    ///
+    /// # Errors
+    ///
+    /// [`PollError`], among them [`PollError::ChildExited`] with exit status and last lines. Whatever the error, the
+    /// daemon is left as it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the daemon runs on, and an exit that happens meanwhile is reported by the next call.
+    pub async fn wait_until_healthy(&mut self, poll: impl Into<HealthPoll>) -> Result<Healthy, PollError> {
+        let mut wait = Wait::begin(poll.into())?;
+        let status = match self.while_alive(wait.run()).await? {
+            Ok(healthy) => return Ok(healthy),
+            Err(CutShort::GaveUp(gave_up)) => return Err(wait.error(gave_up)),
+            Err(CutShort::ChildExited(status)) => status,
+        };
+        let report = wait.into_report();
+        self.read_to_the_end().await;
+        let last_lines = self.last_lines();
+        Err(PollError::ChildExited { status, last_lines, report })
+    }
+
+    /// Waits until the daemon has written a line of which `find` makes something, and returns that.
+    ///
+    /// The lines kept so far are looked at first, then every new one; `find` runs on the task that reads them and
+    /// must not block or panic.
+    ///
+    /// # Errors
+    ///
+    /// [`LineError`] when no line was accepted within `timeout` or before the child ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the daemon runs on, and its kept lines are looked at again by the next call.
+    pub async fn wait_for_line<T: Send + 'static>(
+        &mut self,
+        find: impl FnMut(&OutputLine) -> Option<T> + Send + 'static,
+        timeout: Duration,
+    ) -> Result<T, LineError> {
+        let mut found = self.output.watch(find);
+        let status = tokio::select! {
+            biased;
+            Ok(value) = &mut found => return Ok(value),
+            status = self.group.wait() => status?,
+            () = tokio::time::sleep(timeout) => {
+                let last_lines = self.last_lines();
+                return Err(LineError::TimedOut { timeout, last_lines });
+            }
+        };
+        // What it wrote just before its end may still be in the pipe.
+        self.read_to_the_end().await;
+        let last_lines = self.last_lines();
+        found.try_recv().map_err(|_| LineError::ChildExited { status, last_lines })
+    }
+
+    /// Stops the whole group: `SIGTERM`, then `SIGKILL` for whoever is left after `grace`, and reaps the child.
+    ///
+    /// `grace` is for all members: a child that leaves its own children to finish is waited for with them. Frozen
+    /// members are thawed to hear the first signal. Pipes that a process outside the group still holds are let go
+    /// 1 s after the end. Also right for a daemon that has ended already: it removes what that one left behind.
+    ///
+    /// # Errors
+    ///
+    /// [`DaemonError`]; as always when a `Daemon` goes, `SIGKILL` has then been sent to the group.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the daemon, which means `SIGKILL` to the group.
+    pub async fn stop(mut self, grace: Duration) -> Result<Stopped, DaemonError> {
+        // A child that has ended unnoticed is reaped first: Darwin answers EPERM to a signal for a group of zombies.
+        self.group.try_wait()?;
+        self.group.signal_survivors(Signal::Terminate)?;
+        self.group.signal_survivors(Signal::Continue)?;
+        let graceful = tokio::time::timeout(grace, self.group.wait_until_empty()).await;
+        let (status, forced) = match graceful {
+            Ok(status) => (status?, false),
+            Err(_) => (self.kill().await?, true),
+        };
+        self.read_to_the_end().await;
+        let last_lines = self.last_lines();
+        Ok(Stopped { status, forced, last_lines })
+    }
+
+    /// Waits no longer than the child lives. What succeeded, but after its end, was not its doing.
+    async fn while_alive<T>(
+        &mut self,
+        wait: impl Future<Output = Result<T, GaveUp>>,
+    ) -> Result<Result<T, CutShort>, DaemonError> {
+        let ended = tokio::select! {
+            biased;
+            status = self.group.wait() => return Ok(Err(CutShort::ChildExited(status?))),
+            ended = wait => ended,
+        };
+        let Ok(success) = ended else {
+            return Ok(ended.map_err(CutShort::GaveUp));
+        };
+        Ok(match self.group.try_wait()? {
+            None => Ok(success),
+            Some(status) => Err(CutShort::ChildExited(status)),
+        })
+    }
+
+    async fn kill(&mut self) -> Result<ExitStatus, DaemonError> {
+        self.group.signal_survivors(Signal::Kill)?;
+        let pid = self.pid();
+        let gone = tokio::time::timeout(KILL_GRACE, self.group.wait_until_empty()).await;
+        gone.unwrap_or(Err(DaemonError::StillAlive { pid, waited: KILL_GRACE }))
+    }
+
+    async fn read_to_the_end(&mut self) {
+        let all_read = async { while self.readers.join_next().await.is_some() {} };
+        // Not in time means that someone else holds the pipes; what they write is not the daemon's last word.
+        drop(tokio::time::timeout(PIPE_GRACE, all_read).await);
+    }
+}
+
+/// Why a wait ended without success.
+enum CutShort {
+    GaveUp(GaveUp),
+    ChildExited(ExitStatus),
+}
+
+/// A daemon that is no more.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Stopped {
+    /// How the child ended.
+    pub status: ExitStatus,
+    /// Whether anyone in the group had to be killed for not ending within the grace.
+    pub forced: bool,
+    /// What the daemon wrote last, oldest first.
+    pub last_lines: Vec<OutputLine>,
+}
+
+#[cfg(test)]
+mod tests;

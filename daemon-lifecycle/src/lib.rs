@@ -1,0 +1,71 @@
+//! Start a daemon, wait until it really accepts requests, and stop all of it.
+//!
+//! ```
+//! # #[cfg(all(feature = "daemon", unix))]
+//! # {
+//! use std::time::Duration;
+//! use daemon_lifecycle::{Daemon, HealthPoll, PollError};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let mut daemon = Daemon::command("sh").args(["-c", "echo no config >&2; exit 3"]).spawn()?;
+//! let poll = HealthPoll::new("http://127.0.0.1:9").deadline(Duration::from_secs(60));
+//!
+//! // Does not sit out the minute: a child that is dead will never answer.
+//! let error = daemon.wait_until_healthy(poll).await.expect_err("it has no configuration");
+//! assert!(matches!(error, PollError::ChildExited { .. }));
+//! assert!(error.to_string().contains("stderr: no config"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # }
+//! ```
+//!
+//! What this crate does not do: watch daemons once they are up (members of a fleet send heartbeats instead, and
+//! polling them would tell less and cost more), restart them, or turn the calling process into a daemon.
+//!
+//! | feature | offers | default |
+//! |---|---|---|
+//! | `probe` | [`poll_until_healthy`] for a start, [`is_daemon_healthy`] for a doubt | yes |
+//! | `daemon` | [`Daemon`]: a child process in a group of its own, watched while it starts, stopped as a whole; Unix only | yes |
+//! | `endpoint` | [`Health`]: the axum routes `/livez`, `/readyz` and `/startupz`; needs no HTTP client | |
+//! | `rustls` | `https://` for probes | |
+//! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]` | |
+//!
+//! All waiting goes by tokio's clock. The library installs no signal handler and writes no log; whoever wants to see
+//! a wait go on sets [`HealthPoll::on_failed_attempt`].
+//!
+//! The delays are computed by `backon`, because `backoff` and the `instant` under it are unmaintained
+//! (RUSTSEC-2025-0012, RUSTSEC-2024-0384).
+#![cfg_attr(
+    not(all(feature = "daemon", feature = "endpoint", unix)),
+    allow(rustdoc::broken_intra_doc_links, reason = "the overview names what other features offer")
+)]
+
+#[cfg(feature = "probe")]
+mod clock;
+#[cfg(all(feature = "daemon", unix))]
+mod daemon;
+#[cfg(feature = "endpoint")]
+mod endpoint;
+#[cfg(feature = "probe")]
+mod poll;
+#[cfg(feature = "probe")]
+mod probe;
+#[cfg(feature = "probe")]
+mod readable;
+
+#[cfg(all(feature = "daemon", not(unix)))]
+compile_error!(
+    "feature `daemon` of daemon-lifecycle needs process groups and signals, so it builds on Unix only; \
+     set `default-features = false` and choose `probe` or `endpoint`"
+);
+
+#[cfg(all(feature = "daemon", unix))]
+pub use daemon::{Daemon, DaemonCommand, DaemonError, LineError, OutputLine, OutputStream, Signal, Stopped};
+#[cfg(feature = "endpoint")]
+pub use endpoint::{Health, Phase};
+#[cfg(feature = "probe")]
+pub use poll::{
+    ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PollError, PollReport, poll_until_healthy,
+};
+#[cfg(feature = "probe")]
+pub use probe::{ProbeError, ProbeFailure, UrlError, is_daemon_healthy};
