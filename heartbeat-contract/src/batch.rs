@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::DecodeError;
-use crate::decode::Violations;
+use crate::decode::{Violations, text};
 
 /// The longest batch, in bytes of JSON.
 pub const MAX_BATCH_BYTES: usize = 2 * 1024 * 1024;
@@ -17,7 +17,7 @@ pub const MAX_BATCH_ITEMS: usize = 1000;
 /// A batch, taken apart into items that are still JSON, so that one bad item does not spoil the rest.
 #[derive(Debug)]
 pub struct Batch<'a> {
-    arrays: Vec<(String, Vec<&'a RawValue>)>,
+    entries: Vec<(String, Option<Vec<&'a RawValue>>)>,
 }
 
 /// Why a body is no batch.
@@ -32,15 +32,16 @@ pub enum BatchError {
 }
 
 impl<'a> Batch<'a> {
-    /// Takes a batch apart. Whatever is no array is ignored.
+    /// Takes a batch apart.
     ///
     /// # Errors
     /// If the body is no JSON object, or its arrays have more than 1,000 items together.
     pub fn parse(json: &'a [u8]) -> Result<Self, BatchError> {
-        let Arrays(arrays) = match serde_json::from_slice(json) {
-            Ok(arrays) => arrays,
+        let json = text(json)?;
+        let Entries(entries) = match serde_json::from_str(json) {
+            Ok(entries) => entries,
             Err(error) => {
-                let is_json = serde_json::from_slice::<IgnoredAny>(json).is_ok();
+                let is_json = serde_json::from_str::<IgnoredAny>(json).is_ok();
                 return Err(BatchError::Decode(if is_json {
                     Violations::one("", "expected an object of arrays").into()
                 } else {
@@ -48,36 +49,34 @@ impl<'a> Batch<'a> {
                 }));
             }
         };
-        let items = arrays.iter().map(|(_, items)| items.len()).sum();
-        if items > MAX_BATCH_ITEMS { Err(BatchError::TooMany(items)) } else { Ok(Self { arrays }) }
+        let items = entries.iter().flat_map(|(_, items)| items).map(Vec::len).sum();
+        if items > MAX_BATCH_ITEMS { Err(BatchError::TooMany(items)) } else { Ok(Self { entries }) }
     }
 
-    /// The items of each array, by the plural it is named after.
-    pub fn arrays(&self) -> impl Iterator<Item = (&str, &[&'a RawValue])> {
-        self.arrays.iter().map(|(plural, items)| (plural.as_str(), items.as_slice()))
+    /// The items of each array, by the plural it is named after; `None` where the value is no array.
+    pub fn arrays(&self) -> impl Iterator<Item = (&str, Option<&[&'a RawValue]>)> {
+        self.entries.iter().map(|(plural, items)| (plural.as_str(), items.as_deref()))
     }
 }
 
-struct Arrays<'a>(Vec<(String, Vec<&'a RawValue>)>);
+struct Entries<'a>(Vec<(String, Option<Vec<&'a RawValue>>)>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Arrays<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
         impl<'de> Visitor<'de> for Object {
-            type Value = Arrays<'de>;
+            type Value = Entries<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of arrays")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Arrays<'de>, A::Error> {
-                let mut arrays = Vec::new();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Vec::new();
                 while let Some((plural, raw)) = map.next_entry::<String, &'de RawValue>()? {
-                    if let Ok(items) = serde_json::from_str(raw.get()) {
-                        arrays.push((plural, items));
-                    }
+                    entries.push((plural, serde_json::from_str(raw.get()).ok()));
                 }
-                Ok(Arrays(arrays))
+                Ok(Entries(entries))
             }
         }
         deserializer.deserialize_map(Object)
@@ -95,10 +94,8 @@ mod tests {
         assert_eq!(Batch::parse(body.as_bytes()).unwrap_err(), BatchError::TooMany(1001));
         let body = format!(r#"{{"workers":[{}],"moons":[{}],"note":"x"}}"#, items(600), items(400));
         let batch = Batch::parse(body.as_bytes()).unwrap();
-        assert_eq!(
-            batch.arrays().map(|(name, items)| (name.to_owned(), items.len())).collect::<Vec<_>>(),
-            [("workers".to_owned(), 600), ("moons".to_owned(), 400)]
-        );
+        let lengths: Vec<_> = batch.arrays().map(|(name, items)| (name, items.map(<[_]>::len))).collect();
+        assert_eq!(lengths, [("workers", Some(600)), ("moons", Some(400)), ("note", None)]);
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub struct Progress {
     /// How much is done so far, in units of the member's choice; it only grows.
     #[serde(default, deserialize_with = "field::whole")]
     pub done: u64,
-    /// How long ago `done` last grew, in milliseconds.
+    /// How long ago `done` last grew or the member got busy, in milliseconds.
     #[serde(default, deserialize_with = "field::whole")]
     pub age_ms: u64,
 }

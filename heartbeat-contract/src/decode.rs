@@ -22,27 +22,46 @@ const MAX_METRICS: usize = 64;
 /// [`DecodeError::Unreadable`] if it is no JSON, [`DecodeError::Invalid`] if it is JSON but no beat of this kind.
 pub fn decode<P: Payload>(json: &[u8]) -> Result<P, DecodeError> {
     let payload: P = decode_object(json)?;
-    payload.validate()?;
+    validate(&payload)?;
     Ok(payload)
+}
+
+/// Checks every limit of the contract.
+///
+/// # Errors
+/// All that is wrong, each with a pointer to its field.
+pub fn validate<P: Payload>(payload: &P) -> Result<(), Violations> {
+    let mut violations = Violations::default();
+    if let Some(beat) = payload.beat() {
+        beat.validate(&mut violations);
+    }
+    payload.check(&mut violations);
+    if violations.is_empty() { Ok(()) } else { Err(violations) }
 }
 
 /// Decodes a JSON object; arrays, which serde would take for structs, are refused.
 pub(crate) fn decode_object<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
-    let is_object = json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-    if is_object && let Ok(value) = serde_json::from_slice(json) {
+    let json = text(json)?;
+    let is_object = json.trim_start().starts_with('{');
+    if is_object && let Ok(value) = serde_json::from_str(json) {
         return Ok(value);
     }
     Err(explain::<T>(json, is_object))
 }
 
-fn explain<T: DeserializeOwned>(json: &[u8], is_object: bool) -> DecodeError {
-    if let Err(error) = serde_json::from_slice::<IgnoredAny>(json) {
+/// JSON is UTF-8 throughout, also where nobody looks.
+pub(crate) fn text(json: &[u8]) -> Result<&str, DecodeError> {
+    std::str::from_utf8(json).map_err(|error| DecodeError::Unreadable(error.to_string()))
+}
+
+fn explain<T: DeserializeOwned>(json: &str, is_object: bool) -> DecodeError {
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(json) {
         return DecodeError::Unreadable(error.to_string());
     }
     if !is_object {
         return Violations::one("", "expected an object").into();
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let mut deserializer = serde_json::Deserializer::from_str(json);
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Ok(_) => Violations::one("", "expected a single object").into(),
         Err(error) => {

@@ -46,11 +46,11 @@ pub enum EventBody {
         from: HealthState,
         /// The state after.
         to: HealthState,
-        /// How long it had been silent, in milliseconds; `null` if it never beat.
-        age_ms: Option<u64>,
+        /// How long it had been silent before, in milliseconds.
+        age_ms: u64,
         /// How much of that was not held against it, in milliseconds.
         credited_ms: u64,
-        /// Why, if the new state is worse than healthy.
+        /// Why; `null` for a plain recovery or a goodbye.
         cause: Option<Cause>,
         /// What speaks for the cause, in words.
         evidence: Vec<String>,

@@ -145,6 +145,13 @@ impl Payload for HiveHeartbeat {
         for (i, gpu) in self.vram_per_device.iter().flatten().enumerate() {
             violations.within(format_args!("/vram_per_device/{i}/used_gb"), Some(gpu.used_gb), 0.0, f64::MAX);
             violations.within(format_args!("/vram_per_device/{i}/total_gb"), Some(gpu.total_gb), 0.0, f64::MAX);
+            let temperature = gpu.temperature_celsius;
+            violations.within(
+                format_args!("/vram_per_device/{i}/temperature_celsius"),
+                temperature,
+                f64::MIN,
+                f64::MAX,
+            );
             violations.short(format_args!("/vram_per_device/{i}/name"), gpu.name.as_deref());
         }
     }

@@ -49,7 +49,7 @@ mod worker;
 pub use ack::{Ack, BatchAck, BatchAnswer, Directive, Rejected};
 pub use batch::{Batch, BatchError, MAX_BATCH_BYTES, MAX_BATCH_ITEMS};
 pub use beat::{BeatInfo, MAX_INTERVAL, MAX_SAFE_INTEGER, MIN_INTERVAL, Order, Progress};
-pub use decode::{DecodeError, FieldError, MAX_BEAT_BYTES, Violations, decode};
+pub use decode::{DecodeError, FieldError, MAX_BEAT_BYTES, Violations, decode, validate};
 pub use event::{Event, EventBody, EventId, EventsPage, ForgetReason, InvalidEventId};
 pub use history::{HistoryEntry, HistoryPage};
 pub use hive::{HiveHeartbeat, VramInfo};

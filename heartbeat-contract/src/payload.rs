@@ -84,19 +84,6 @@ pub trait Payload: Clone + Serialize + DeserializeOwned + Send + Sync + 'static 
         None
     }
 
-    /// Adds what is wrong with the payload's own fields; [`BeatInfo`] is checked apart from this.
+    /// Adds what is wrong with the payload's own fields; [`validate`](crate::validate) checks [`BeatInfo`] beside them.
     fn check(&self, _violations: &mut Violations) {}
-
-    /// Checks every limit of the contract.
-    ///
-    /// # Errors
-    /// All that is wrong, each with a pointer to its field.
-    fn validate(&self) -> Result<(), Violations> {
-        let mut violations = Violations::default();
-        if let Some(beat) = self.beat() {
-            beat.validate(&mut violations);
-        }
-        self.check(&mut violations);
-        if violations.is_empty() { Ok(()) } else { Err(violations) }
-    }
 }

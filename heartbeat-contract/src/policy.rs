@@ -49,7 +49,8 @@ pub struct Policy {
     /// What is added to each edge for jitter and delay, at most 24 h. `None`: a quarter of the interval, at most 5 s.
     #[serde(rename = "allowance_ms", with = "time::millis_opt", skip_serializing_if = "Option::is_none")]
     pub allowance: Option<Duration>,
-    /// How deadlines are derived.
+    /// How deadlines are derived. A word this version does not know is refused.
+    #[serde(deserialize_with = "known_detector")]
     pub detector: Detector,
     /// How many beats in a row bring a late member back to healthy: 1 to 100, default 1.
     #[serde(deserialize_with = "field::whole")]
@@ -126,11 +127,12 @@ impl Policy {
     pub fn validate(&self) -> Result<(), Violations> {
         let mut violations = Violations::default();
         let mut within = |pointer, value: Option<Duration>, min: Duration, max: Duration| {
-            if let Some(value) = value
-                && !(min..=max).contains(&value)
-            {
+            let Some(value) = value else { return };
+            if !(min..=max).contains(&value) {
                 let (value, min, max) = (value.as_millis(), min.as_millis(), max.as_millis());
                 violations.add(pointer, format_args!("{value} is outside {min} to {max}"));
+            } else if value != whole_millis(value) {
+                violations.add(pointer, format_args!("{value:?} is not a whole number of milliseconds"));
             }
         };
         within("/interval_ms", self.interval, MIN_INTERVAL, MAX_INTERVAL);
@@ -169,7 +171,7 @@ impl Policy {
         ResolvedPolicy {
             interval,
             threshold: self.threshold,
-            allowance: self.allowance.unwrap_or_else(|| (interval / 4).min(Duration::from_secs(5))),
+            allowance: self.allowance.unwrap_or_else(|| whole_millis(interval / 4).min(Duration::from_secs(5))),
             detector: self.detector,
             recover_after: self.recover_after,
             startup_grace: self.startup_grace,
@@ -177,6 +179,17 @@ impl Policy {
             history: self.history,
         }
     }
+}
+
+/// What travels in milliseconds is judged in milliseconds, too.
+fn whole_millis(duration: Duration) -> Duration {
+    duration - Duration::from_nanos(u64::from(duration.subsec_nanos() % 1_000_000))
+}
+
+fn known_detector<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Detector, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    let unknown = || serde::de::Error::custom(format_args!("{word:?} is no detector this version has"));
+    Detector::from_word(&word).ok_or_else(unknown)
 }
 
 /// A policy with nothing left open: what a member is judged by.
@@ -241,6 +254,11 @@ mod tests {
     }
 
     #[test]
+    fn the_allowance_is_in_whole_milliseconds() {
+        assert_eq!(Policy::every(Duration::from_millis(101)).resolve(None, None).allowance, Duration::from_millis(25));
+    }
+
+    #[test]
     fn without_allowance_the_edges_are_bare_multiples() {
         let bare = Policy { allowance: Some(Duration::ZERO), ..Policy::default() }.resolve(None, None);
         assert_eq!((bare.degraded_after(), bare.critical_after(), bare.failed_after()), (secs(30), secs(60), secs(90)));
@@ -261,5 +279,7 @@ mod tests {
         assert_eq!(message(br#"{"threshold": 1}"#), "threshold: 1 is outside 2 to 100");
         assert!(message(br#"{"treshold": 3}"#).contains("unknown field `treshold`"));
         assert_eq!(message(br#"{"interval_ms": 99}"#), "interval_ms: 99 is outside 100 to 86400000");
+        assert_eq!(message(br#"{"detector": "astral"}"#), "detector: \"astral\" is no detector this version has");
+        assert!(Policy::every(Duration::from_micros(100_500)).validate().is_err());
     }
 }

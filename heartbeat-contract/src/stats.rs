@@ -88,6 +88,8 @@ pub struct DriverStats {
     pub alive: bool,
     /// How often it woke.
     pub sweeps: u64,
+    /// How many deadlines it looked at: a member that beats in time costs it nothing.
+    pub looked_at: u64,
     /// How often it panicked and was started again.
     pub panics: u64,
     /// How much time was held against nobody, in milliseconds, since the registry itself could not listen.

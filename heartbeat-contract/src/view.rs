@@ -36,8 +36,9 @@ pub struct MemberView {
     pub address: Option<String>,
     /// Where it answers health probes, if told.
     pub endpoint: Option<String>,
-    /// How long it has been silent, in milliseconds: the true age, whatever is credited. `null` if it never beat.
-    pub age_ms: Option<u64>,
+    /// How long it has been silent, in milliseconds: the true age, whatever is credited. A member that never beat ages from
+    /// the start of its monitoring.
+    pub age_ms: u64,
     /// How much of that age is not held against it, in milliseconds, since the registry itself could not listen.
     pub credited_ms: u64,
     /// When its last beat came, by the registry's wall clock.
