@@ -1,0 +1,127 @@
+//! Arguments. What a flag sets for a whole process, an environment variable sets, too.
+
+use std::net::SocketAddr;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use heartbeat_contract::{EventId, HealthState, Kind, MemberId, Zone};
+
+/// Tracks heartbeats and says within a bounded time who is not alive and why.
+#[derive(Debug, Parser)]
+#[command(name = "heartbeat-registry", version, max_term_width = 100)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a registry.
+    Serve(ServeArgs),
+    #[command(flatten)]
+    Read(ReadCommand),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ServeArgs {
+    /// Where to listen; port 0 takes any free one.
+    #[arg(long, env = "HEARTBEAT_LISTEN", default_value = "127.0.0.1:8500")]
+    pub(super) listen: SocketAddr,
+    /// Listen beyond this machine although anyone there could then beat and read.
+    #[arg(long, env = "HEARTBEAT_INSECURE")]
+    pub(super) insecure: bool,
+    /// How many members are known at most.
+    #[arg(long, env = "HEARTBEAT_MAX_MEMBERS", default_value_t = 100_000)]
+    pub(super) max_members: usize,
+    /// What to log, in the syntax of tracing-subscriber's EnvFilter.
+    #[arg(long, env = "HEARTBEAT_LOG", default_value = "info")]
+    pub(super) log: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ReadCommand {
+    /// List members.
+    List(ListArgs),
+    /// Show all that is known of one member.
+    Show(ShowArgs),
+    /// Show totals, rates, and how the registry itself fares.
+    Stats(From),
+    /// Show what happened, oldest first.
+    Events(EventsArgs),
+}
+
+/// Which registry to ask, and how to print its answer.
+#[derive(Debug, ClapArgs)]
+pub(super) struct From {
+    /// The registry's URL.
+    #[arg(long, env = "HEARTBEAT_REGISTRY", default_value = "http://127.0.0.1:8500")]
+    pub(super) registry: String,
+    /// How to print the answer.
+    #[arg(long, short, env = "HEARTBEAT_OUTPUT", default_value = "table")]
+    pub(super) output: Output,
+}
+
+/// How to print an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    Table,
+    /// One JSON document, indented.
+    Json,
+    /// One JSON document a line.
+    Jsonl,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ListArgs {
+    /// Which kind of members: worker, hive, or one of your own.
+    #[arg(default_value = "worker", value_parser = kind)]
+    pub(super) kind: Kind,
+    /// Only those in this state; may be given more than once.
+    #[arg(long, value_parser = state)]
+    pub(super) state: Vec<HealthState>,
+    /// Only those on the host of this hive.
+    #[arg(long)]
+    pub(super) hive: Option<MemberId>,
+    /// Only those in this zone.
+    #[arg(long)]
+    pub(super) zone: Option<Zone>,
+    #[command(flatten)]
+    pub(super) from: From,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ShowArgs {
+    /// The member's id.
+    pub(super) id: MemberId,
+    /// Its kind: worker, hive, or one of your own.
+    #[arg(long, default_value = "worker", value_parser = kind)]
+    pub(super) kind: Kind,
+    #[command(flatten)]
+    pub(super) from: From,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct EventsArgs {
+    /// Only events after this one: a number, or log-number.
+    #[arg(long)]
+    pub(super) since: Option<EventId>,
+    /// At most this many.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) limit: u16,
+    #[command(flatten)]
+    pub(super) from: From,
+}
+
+/// A kind; workers and hives also in the plural.
+fn kind(word: &str) -> Result<Kind, heartbeat_contract::InvalidKind> {
+    match word {
+        "workers" => Ok(Kind::WORKER),
+        "hives" => Ok(Kind::HIVE),
+        word => Kind::new(word),
+    }
+}
+
+fn state(word: &str) -> Result<HealthState, String> {
+    let known = || HealthState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(", ");
+    HealthState::from_word(word).ok_or_else(|| format!("expected one of {}", known()))
+}

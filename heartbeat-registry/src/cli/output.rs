@@ -1,0 +1,228 @@
+//! Answers on standard output: tables for people, JSON for programs.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use comfy_table::{Table, presets};
+use heartbeat_contract::{Event, EventBody, MemberStats, MemberView, Stats};
+use serde::Serialize;
+
+use super::args::Output;
+use super::{Failed, UNHEALTHY};
+
+/// Prints one thing.
+pub(super) fn one<T: Serialize>(output: Output, item: &T, table: impl FnOnce() -> String) -> Result<(), Failed> {
+    write(match output {
+        Output::Table => Ok(table()),
+        Output::Json => serde_json::to_string_pretty(item),
+        Output::Jsonl => serde_json::to_string(item),
+    })
+}
+
+/// Prints several things: as JSON a list, as JSON lines one a line.
+pub(super) fn many<T: Serialize>(output: Output, items: &[T], table: impl FnOnce() -> String) -> Result<(), Failed> {
+    let lines = || items.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+    write(match output {
+        Output::Table => Ok(table()),
+        Output::Json => serde_json::to_string_pretty(items),
+        Output::Jsonl => lines().map(|lines| lines.join("\n")),
+    })
+}
+
+fn write(text: Result<String, serde_json::Error>) -> Result<(), Failed> {
+    let text = text.map_err(|error| Failed::new(&error, UNHEALTHY))?;
+    if text.is_empty() {
+        return Ok(());
+    }
+    let text: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| Failed::new(&error, UNHEALTHY)),
+    }
+}
+
+pub(super) fn members(members: &[MemberView]) -> String {
+    let mut table = table(["ID", "STATE", "AGE", "CAUSE", "STATUS", "HOST", "ZONE", "BEATS EVERY", "FAILS IN"]);
+    for member in members {
+        let fails_in = member.deadlines.map_or_else(dash, |deadlines| signed(deadlines.failed_in_ms));
+        table.add_row(cells([
+            member.id.to_string(),
+            member.state.to_string(),
+            seconds(member.age_ms),
+            member.cause.map_or_else(dash, |cause| cause.to_string()),
+            member.status.clone().unwrap_or_else(dash),
+            member.host.clone(),
+            member.zone.to_string(),
+            humane(member.policy.interval),
+            fails_in,
+        ]));
+    }
+    table.to_string()
+}
+
+pub(super) fn member(member: &MemberView) -> String {
+    let mut rows: Vec<(&str, String)> = vec![
+        ("id", member.id.to_string()),
+        ("kind", member.kind.to_string()),
+        ("state", member.state.to_string()),
+        ("cause", member.cause.map_or_else(dash, |cause| cause.to_string())),
+        ("evidence", member.evidence.join("; ")),
+        ("age", seconds(member.age_ms)),
+        ("credited", seconds(member.credited_ms)),
+        ("last seen", member.last_seen.map_or_else(|| "never".to_owned(), |at| format!("{at:.3}"))),
+        ("first seen", format!("{:.3}", member.first_seen)),
+        ("status", member.status.clone().unwrap_or_else(dash)),
+        ("self-report", member.self_report.map_or_else(dash, |report| report.to_string())),
+        ("host", format!("{} (by {})", member.host, member.host_from)),
+        ("zone", member.zone.to_string()),
+        ("endpoint", member.endpoint.clone().unwrap_or_else(dash)),
+        ("judged by", judged_by(member)),
+        ("run", member.incarnation.map_or_else(|| "unordered".to_owned(), |run| run.to_string())),
+        ("seq", member.seq.map_or_else(dash, |seq| seq.to_string())),
+        ("restarts", member.restarts.to_string()),
+        ("beats lost", member.loss_rate.map_or_else(dash, |rate| format!("{:.1} %", rate * 100.0))),
+    ];
+    if let Some(deadlines) = member.deadlines {
+        rows.push(("degraded in", signed(deadlines.degraded_in_ms)));
+        rows.push(("critical in", signed(deadlines.critical_in_ms)));
+        rows.push(("failed in", signed(deadlines.failed_in_ms)));
+    }
+    rows.extend(member.holds.iter().map(|hold| ("held", format!("{} until {:.3}", hold.reason, hold.until))));
+    let payload = member.payload.as_ref().and_then(|payload| serde_json::to_string_pretty(payload).ok());
+    rows.push(("payload", payload.unwrap_or_else(dash)));
+    pairs(rows)
+}
+
+pub(super) fn stats(stats: &Stats) -> String {
+    let mut table = table(["KIND", "TOTAL", "HEALTHY", "DEGRADED", "CRITICAL", "FAILED", "LEFT"]);
+    let mut row = |name: &str, of: &MemberStats| {
+        let counts = [of.total, of.healthy, of.degraded, of.critical, of.failed, of.left];
+        table.add_row(std::iter::once(name.to_owned()).chain(counts.map(|count| count.to_string())));
+    };
+    for (kind, of) in &stats.kinds {
+        row(kind.as_str(), of);
+    }
+    row("all", &stats.members);
+    let (beats, driver, detection) = (&stats.beats, &stats.driver, &stats.detection);
+    let percentile = |age: Option<u64>| age.map_or_else(dash, seconds);
+    let rest = pairs([
+        ("uptime", humane(Duration::from_millis(stats.uptime_ms / 1000 * 1000))),
+        ("beats", format!("{} fresh, {} duplicate, {} refused", beats.fresh, beats.duplicate, beats.refused)),
+        ("beats per second", format!("{:.1} over the last minute", beats.per_second)),
+        (
+            "events",
+            format!("{} to {} in log {}", stats.events.oldest, stats.events.next.saturating_sub(1), stats.events.log),
+        ),
+        (
+            "failures",
+            format!(
+                "{}, told after {} (median), {} (99th percentile)",
+                detection.failures,
+                percentile(detection.p50_ms),
+                percentile(detection.p99_ms)
+            ),
+        ),
+        ("driver", if driver.alive { "alive".to_owned() } else { "DEAD: nobody is judged".to_owned() }),
+        ("credited", seconds(driver.credited_ms)),
+    ]);
+    format!("{table}\n\n{rest}")
+}
+
+pub(super) fn events(events: &[Event]) -> String {
+    let mut table = table(["N", "AT", "KIND", "MEMBER", "WHAT", "WHY"]);
+    for event in events {
+        let (what, why) = told(&event.body);
+        table.add_row(cells([
+            event.n.to_string(),
+            format!("{:.3}", event.at),
+            event.kind.as_ref().map_or_else(dash, ToString::to_string),
+            event.member.as_ref().map_or_else(dash, ToString::to_string),
+            what,
+            why,
+        ]));
+    }
+    table.to_string()
+}
+
+fn told(body: &EventBody) -> (String, String) {
+    match body {
+        EventBody::Registered {} => ("registered".to_owned(), String::new()),
+        EventBody::Transition { from, to, cause, evidence, .. } => {
+            let cause = cause.map(|cause| format!("{cause}: ")).unwrap_or_default();
+            (format!("{from} -> {to}"), format!("{cause}{}", evidence.join("; ")))
+        }
+        EventBody::Restarted { previous_incarnation } => {
+            let before = previous_incarnation.map(|run| format!("run before: {run}")).unwrap_or_default();
+            ("restarted".to_owned(), before)
+        }
+        EventBody::Superseded { newest_incarnation } => {
+            ("superseded".to_owned(), format!("a beat of it came after run {newest_incarnation}"))
+        }
+        EventBody::Forgotten { reason } => ("forgotten".to_owned(), reason.to_string()),
+        EventBody::Policy { policy } => {
+            let detail = format!("every {}, threshold {}", humane(policy.interval), policy.threshold);
+            ("policy".to_owned(), detail)
+        }
+        other => {
+            let json = serde_json::to_value(other).unwrap_or_default();
+            (json["type"].as_str().unwrap_or("unknown").to_owned(), json.to_string())
+        }
+    }
+}
+
+fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    table
+}
+
+/// Members choose many of these texts, and must not get to speak to the terminal.
+fn cells<const N: usize>(texts: [String; N]) -> [String; N] {
+    let shown = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
+    texts.map(|text| text.chars().map(shown).collect())
+}
+
+fn pairs<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).add_rows(rows.into_iter().map(|(name, value)| cells([name.to_owned(), value])));
+    table.to_string()
+}
+
+fn judged_by(member: &MemberView) -> String {
+    let policy = &member.policy;
+    let [degraded, critical, failed] =
+        [policy.degraded_after(), policy.critical_after(), policy.failed_after()].map(humane);
+    format!(
+        "a beat every {}: degraded after {degraded}, critical after {critical}, failed after {failed}",
+        humane(policy.interval)
+    )
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+fn seconds(millis: u64) -> String {
+    signed(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+fn signed(millis: i64) -> String {
+    let seconds = millis as f64 / 1000.0;
+    format!("{seconds:.1} s")
+}
+
+/// A duration as people write it: `1m 35s`.
+fn humane(duration: Duration) -> String {
+    jiff::SignedDuration::try_from(duration).map_or_else(|_| dash(), |duration| format!("{duration:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_cannot_send_escapes_to_the_terminal() {
+        assert_eq!(cells(["\u{1b}[2Jgone".to_owned()]), ["\\u{1b}[2Jgone"]);
+    }
+}

@@ -1,0 +1,70 @@
+//! Commands that ask a registry.
+
+use heartbeat_contract::{HealthState, MemberView};
+
+use super::args::{EventsArgs, From, ListArgs, ReadCommand, ShowArgs};
+use super::output;
+use super::{AUTH, Failed, NOT_FOUND, UNHEALTHY, UNREACHABLE, USAGE};
+use crate::client::{Client, ClientError};
+use crate::query::MembersQuery;
+
+pub(super) async fn read(command: ReadCommand) -> Result<(), Failed> {
+    match command {
+        ReadCommand::List(args) => list(args).await,
+        ReadCommand::Show(args) => show(args).await,
+        ReadCommand::Stats(from) => stats(from).await,
+        ReadCommand::Events(args) => events(args).await,
+    }
+}
+
+async fn list(ListArgs { kind, state, hive, zone, from }: ListArgs) -> Result<(), Failed> {
+    let query = MembersQuery { states: state, hive, zone, ..MembersQuery::default() };
+    let mut members = client(&from)?.all_members(&kind, &query).await.map_err(failed)?;
+    members.sort_by(|a, b| a.id.cmp(&b.id));
+    output::many(from.output, &members, || output::members(&members))
+}
+
+async fn show(ShowArgs { id, kind, from }: ShowArgs) -> Result<(), Failed> {
+    let member = client(&from)?.member(&kind, &id).await.map_err(failed)?;
+    output::one(from.output, &member, || output::member(&member))?;
+    unhealthy(&member)
+}
+
+async fn stats(from: From) -> Result<(), Failed> {
+    let stats = client(&from)?.stats().await.map_err(failed)?;
+    output::one(from.output, &stats, || output::stats(&stats))
+}
+
+async fn events(EventsArgs { since, limit, from }: EventsArgs) -> Result<(), Failed> {
+    let page = client(&from)?.events(since.as_ref(), limit.into()).await.map_err(failed)?;
+    if page.reset {
+        eprintln!("some events are no longer kept, or are of another log: showing from {}", page.oldest);
+    }
+    output::many(from.output, &page.events, || output::events(&page.events))
+}
+
+/// `show` ends with 1 if the member is critical or failed, so that scripts can ask.
+fn unhealthy(member: &MemberView) -> Result<(), Failed> {
+    match member.state {
+        HealthState::Critical | HealthState::Failed => {
+            Err(Failed { message: format!("{} is {}", member.id, member.state), code: UNHEALTHY })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn client(from: &From) -> Result<Client, Failed> {
+    Client::new(&from.registry).map_err(failed)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn failed(error: ClientError) -> Failed {
+    let code = match error.status() {
+        Some(401 | 403) => AUTH,
+        _ if error.is_not_found() => NOT_FOUND,
+        _ if error.is_unreachable() => UNREACHABLE,
+        _ if error.is_usage() => USAGE,
+        _ => UNHEALTHY,
+    };
+    Failed::new(&error, code)
+}

@@ -1,0 +1,89 @@
+//! The registry as a process.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+
+use axum::Router;
+use daemon_lifecycle::{Health, Phase};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use super::args::ServeArgs;
+use super::{Failed, UNHEALTHY, USAGE};
+use crate::config::FleetConfig;
+use crate::fleet::Fleet;
+use crate::http::{self, ServeConfig};
+
+pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
+    let filter = EnvFilter::try_new(&args.log).map_err(|error| Failed::new(&error, USAGE))?;
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+    refuse_to_be_open(&args)?;
+    let stop = signals().map_err(|error| Failed::new(&error, UNHEALTHY))?;
+    let config = FleetConfig { max_members: args.max_members, ..FleetConfig::default() };
+    let fleet = Fleet::start(config).map_err(|error| Failed::new(&error, USAGE))?;
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| cannot_listen(args.listen, &error))?;
+    let address = listener.local_addr().map_err(|error| cannot_listen(args.listen, &error))?;
+    eprintln!("listening on http://{address}");
+
+    let health = health(&fleet);
+    let app = Router::new().merge(http::router(&fleet)).merge(health.router()).fallback(http::not_found);
+    health.set_phase(Phase::Serving);
+    let draining = health.clone();
+    http::serve(listener, app, ServeConfig::default(), async move {
+        let signal = stop.await;
+        tracing::info!(signal, "shutting down");
+        draining.set_phase(Phase::Draining);
+    })
+    .await;
+    fleet.shutdown().await;
+    Ok(())
+}
+
+/// `/livez` fails if nobody is judged any more; `/readyz` also while starting and draining.
+fn health(fleet: &Fleet) -> Health {
+    let health = Health::new();
+    let judged = fleet.clone();
+    health.liveness_check("driver", move || {
+        if judged.is_driven() { Ok(()) } else { Err("the driver has ended: nobody is judged".to_owned()) }
+    });
+    health
+}
+
+fn refuse_to_be_open(args: &ServeArgs) -> Result<(), Failed> {
+    if args.listen.ip().is_loopback() || args.insecure {
+        return Ok(());
+    }
+    let message = format!(
+        "refusing to listen on {}, where anyone could beat and read: give --insecure to allow that, or listen on 127.0.0.1",
+        args.listen
+    );
+    Err(Failed { message, code: USAGE })
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failed {
+    Failed { message: format!("cannot listen on {address}: {error}"), code: UNHEALTHY }
+}
+
+/// Waits for the signal to end, and names it.
+#[cfg(unix)]
+fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
+    Ok(async {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => "ctrl-c",
+            Err(_) => std::future::pending().await,
+        }
+    })
+}

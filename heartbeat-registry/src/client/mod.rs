@@ -1,0 +1,150 @@
+//! Reading from a registry elsewhere.
+
+mod error;
+
+use std::time::Duration;
+
+use heartbeat_contract::{EventId, EventsPage, Kind, MemberId, MemberView, MembersPage, Problem, Stats, routes};
+
+use serde::de::DeserializeOwned;
+
+pub use error::ClientError;
+use error::Failure;
+
+use crate::query::MembersQuery;
+
+/// How long one request may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Reads from a registry elsewhere, over HTTP. Cheap to clone.
+///
+/// ```no_run
+/// use heartbeat_registry::MembersQuery;
+/// use heartbeat_registry::client::Client;
+/// use heartbeat_registry::contract::{HealthState, Kind};
+///
+/// # async fn run() -> Result<(), heartbeat_registry::client::ClientError> {
+/// let client = Client::new("http://127.0.0.1:8500")?;
+/// let failed = MembersQuery { states: vec![HealthState::Failed], ..MembersQuery::default() };
+/// for worker in client.all_members(&Kind::WORKER, &failed).await? {
+///     println!("{} {:?}", worker.id, worker.cause);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Client {
+    base: String,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// A client of the registry at a URL, such as `http://127.0.0.1:8500`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// If the text is no URL with `http` or `https`, or is `https` and TLS is not built in.
+    pub fn new(url: &str) -> Result<Self, ClientError> {
+        let refused = |why: String| ClientError::new(url, Failure::Url(why));
+        let parsed: reqwest::Url = url.parse().map_err(|error| refused(format!("{error}")))?;
+        match parsed.scheme() {
+            "http" => {}
+            "https" => return Err(refused("https is not built into this client".to_owned())),
+            other => return Err(refused(format!("expected http://HOST:PORT, not the scheme {other}"))),
+        }
+        if parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err(refused("expected no query and no fragment".to_owned()));
+        }
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .connect_timeout(Duration::from_secs(2))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| ClientError::new(url, Failure::Transport(error)))?;
+        Ok(Self { base: url.trim_end_matches('/').to_owned(), http })
+    }
+
+    /// One page of the members of a kind.
+    ///
+    /// # Errors
+    /// If the registry cannot be reached, refuses, or answers something else than a page.
+    pub async fn members(&self, kind: &Kind, query: &MembersQuery) -> Result<MembersPage, ClientError> {
+        self.get(&routes::members(kind), &query.pairs()).await
+    }
+
+    /// All pages of the members of a kind. The query's `limit` is that of one page.
+    ///
+    /// # Errors
+    /// If the registry cannot be reached, refuses, or answers something else than pages.
+    pub async fn all_members(&self, kind: &Kind, query: &MembersQuery) -> Result<Vec<MemberView>, ClientError> {
+        let mut query = MembersQuery { limit: query.limit.or(Some(MembersQuery::MAX_LIMIT)), ..query.clone() };
+        let mut members = Vec::new();
+        loop {
+            let page = self.members(kind, &query).await?;
+            members.extend(page.members);
+            match page.next_cursor {
+                Some(cursor) => query.cursor = Some(cursor),
+                None => return Ok(members),
+            }
+        }
+    }
+
+    /// One member.
+    ///
+    /// # Errors
+    /// If it is not known ([`ClientError::is_not_found`]), or the registry cannot be reached or refuses.
+    pub async fn member(&self, kind: &Kind, id: &MemberId) -> Result<MemberView, ClientError> {
+        self.get(&routes::member(kind, id), &[]).await
+    }
+
+    /// What the registry knows of itself.
+    ///
+    /// # Errors
+    /// If the registry cannot be reached or refuses.
+    pub async fn stats(&self) -> Result<Stats, ClientError> {
+        self.get(routes::STATS, &[]).await
+    }
+
+    /// At most `limit` events (up to 1,000) after one, oldest first; without one, from the oldest kept.
+    ///
+    /// # Errors
+    /// If the registry cannot be reached or refuses.
+    pub async fn events(&self, since: Option<&EventId>, limit: usize) -> Result<EventsPage, ClientError> {
+        let mut query = vec![("limit", limit.to_string())];
+        query.extend(since.map(|since| ("since", since.to_string())));
+        self.get(routes::EVENTS, &query).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, ClientError> {
+        let mut url = format!("{}{path}", self.base);
+        if !query.is_empty() {
+            url.push('?');
+            url.push_str(&form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish());
+        }
+        self.fetch(&url).await.map_err(|failure| ClientError::new(&url, failure))
+    }
+
+    async fn fetch<T: DeserializeOwned>(&self, url: &str) -> Result<T, Failure> {
+        let mut response = self.http.get(url).send().await.map_err(lost)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                return Err(Failure::TooLong);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(Failure::Answer);
+        }
+        let problem = serde_json::from_slice::<Problem>(&body).ok().map(Box::new);
+        Err(Failure::Status { status: status.as_u16(), problem })
+    }
+}
+
+/// The error is told with the URL already.
+fn lost(error: reqwest::Error) -> Failure {
+    Failure::Transport(error.without_url())
+}

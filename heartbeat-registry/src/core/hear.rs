@@ -1,0 +1,219 @@
+//! What a beat, or an announcement, does to its member.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use heartbeat_contract::{Cause, EventBody, HealthState, Order, Policy};
+
+use super::judge::Silence;
+use super::member::{Beat, Cold, Hot, Key};
+use super::now::Now;
+use super::order::{self, News, Stale};
+use super::table::{Fact, Table};
+
+/// What became of a beat that was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Registered,
+    Fresh,
+    Duplicate,
+    Left,
+}
+
+/// A beat that was taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accepted {
+    /// Where its member is.
+    pub(crate) slot: u32,
+    pub(crate) verdict: Verdict,
+    /// When to send the next.
+    pub(crate) next_in: Duration,
+    /// When its member is to be looked at again, in virtual microseconds.
+    pub(crate) due: u64,
+}
+
+impl Table {
+    /// Takes a beat of a member that is not yet known, and is not leaving.
+    pub(crate) fn register(&mut self, key: Key<'_>, beat: &Beat<'_>, now: &Now, facts: &mut Vec<Fact>) -> Accepted {
+        let policy = Arc::clone(&self.defaults.policy);
+        let slot = self.insert(key, policy, now);
+        self.take(slot, beat, true, now);
+        facts.push(self.fact(slot, EventBody::Registered {}));
+        let due = self.settle(slot, Silence::none(), None, now, facts);
+        Accepted { slot, verdict: Verdict::Registered, next_in: self.granted(slot), due }
+    }
+
+    /// Takes a beat of the member in a slot.
+    pub(crate) fn hear(
+        &mut self,
+        slot: u32,
+        beat: &Beat<'_>,
+        now: &Now,
+        facts: &mut Vec<Fact>,
+    ) -> Result<Accepted, Stale> {
+        let (hot, _) = self.both(slot);
+        let news = match order::judge(hot, beat.order(), beat.leaving().is_some(), hot.age(now)) {
+            Ok(news) => news,
+            Err(stale) => {
+                self.tally.refused += 1;
+                facts.extend(self.superseded(slot, beat, stale));
+                return Err(stale);
+            }
+        };
+        if news == News::Duplicate {
+            self.tally.duplicate += 1;
+            let next_in = self.granted(slot);
+            return Ok(Accepted { slot, verdict: Verdict::Duplicate, next_in, due: u64::MAX });
+        }
+        let silence = Silence::of(hot, now);
+        let new_run = news == News::NewRun;
+        let restart = new_run.then(|| self.begin_run(slot, beat.order(), facts));
+        if !new_run {
+            self.count_towards_recovery(slot, now);
+        }
+        self.take(slot, beat, new_run, now);
+        let (verdict, due) = match beat.leaving() {
+            Some(reason) => (Verdict::Left, self.leave(slot, reason, silence, now, facts)),
+            None => (Verdict::Fresh, self.settle(slot, silence, restart, now, facts)),
+        };
+        Ok(Accepted { slot, verdict, next_in: self.granted(slot), due })
+    }
+
+    /// Starts to monitor a member before its first beat, or replaces the policy of one that is known. Returns when it is
+    /// to be looked at, in virtual microseconds.
+    pub(crate) fn announce(&mut self, key: Key<'_>, policy: Arc<Policy>, now: &Now, facts: &mut Vec<Fact>) -> u64 {
+        let known = self.find(key);
+        let slot = known.unwrap_or_else(|| self.insert(key, Arc::clone(&policy), now));
+        let (hot, cold) = self.both(slot);
+        cold.policy = policy;
+        cold.settle_interval(hot, if hot.has_beaten() { Told::Later } else { Told::Nothing });
+        let resolved = cold.resolved(hot);
+        let body = if known.is_none() { EventBody::Registered {} } else { EventBody::Policy { policy: resolved } };
+        facts.push(self.fact(slot, body));
+        self.review(slot, now, facts)
+    }
+
+    /// Takes over all that a beat tells.
+    fn take(&mut self, slot: u32, beat: &Beat<'_>, new_run: bool, now: &Now) {
+        self.tally.fresh += 1;
+        let default_zone = self.defaults.zone.clone();
+        let (hot, cold) = self.both(slot);
+        let counts_anew = new_run || hot.order().is_none();
+        hot.set_order(beat.order());
+        hot.heard = now.at;
+        hot.heard_mono = now.mono;
+        hot.report = beat.report;
+        if counts_anew {
+            cold.first_seq = beat.order().map_or(0, |order| order.seq);
+            cold.received = 0;
+        }
+        cold.received += 1;
+        cold.last_seen = Some(now.wall);
+        cold.address = beat.address;
+        cold.skew_ms = beat.timestamp.map(|sent| sent.duration_since(now.wall).as_millis() as i64);
+        let zone = beat.info.and_then(|info| info.zone.as_ref()).unwrap_or(&default_zone);
+        if cold.zone != *zone {
+            cold.zone = zone.clone();
+        }
+        if cold.hive_id.as_ref() != beat.hive_id {
+            cold.hive_id = beat.hive_id.cloned();
+        }
+        cold.declared_ms = beat.declared_ms();
+        cold.settle_interval(hot, if new_run { Told::Nothing } else { Told::ByAck });
+    }
+
+    /// A newer run replaces the one that is known, with a clean slate.
+    fn begin_run(&mut self, slot: u32, order: Option<Order>, facts: &mut Vec<Fact>) -> (Cause, String) {
+        let (hot, cold) = self.both(slot);
+        let previous = hot.order().map(|known| known.incarnation);
+        cold.restarts += 1;
+        cold.superseded = previous;
+        hot.floor = HealthState::Healthy;
+        hot.recovered = 0;
+        let mut fact = self.fact(slot, EventBody::Restarted { previous_incarnation: previous });
+        fact.incarnation = order.map(|order| order.incarnation);
+        facts.push(fact);
+        (Cause::Restarted, "a newer run beats".to_owned())
+    }
+
+    /// Counts a beat of a member that was late, and lets its state last until enough came in a row.
+    fn count_towards_recovery(&mut self, slot: u32, now: &Now) {
+        let (hot, cold) = self.both(slot);
+        let by_age = hot.edges().state(hot.age(now));
+        let was = by_age.max(hot.floor);
+        if was == HealthState::Healthy {
+            return;
+        }
+        hot.recovered = if by_age == HealthState::Healthy { hot.recovered + 1 } else { 1 };
+        let enough = u32::from(hot.recovered) >= cold.policy.recover_after;
+        hot.floor = if enough { HealthState::Healthy } else { was };
+        if enough {
+            hot.recovered = 0;
+        }
+    }
+
+    fn leave(&mut self, slot: u32, reason: &str, silence: Silence, now: &Now, facts: &mut Vec<Fact>) -> u64 {
+        let goodbye = (None, vec![format!("said goodbye: {reason}")]);
+        if self.hot[slot as usize].state == HealthState::Left {
+            self.enter(slot, HealthState::Left, now);
+        } else {
+            self.transit(slot, HealthState::Left, silence, goodbye, now, facts);
+        }
+        self.review(slot, now, facts)
+    }
+
+    /// Tells, once per run, that a beat of the run before it was refused: that run still lives.
+    fn superseded(&mut self, slot: u32, beat: &Beat<'_>, stale: Stale) -> Option<Fact> {
+        let Stale::Incarnation { newest } = stale else { return None };
+        let older = beat.order()?.incarnation;
+        let (_, cold) = self.both(slot);
+        cold.superseded.take_if(|run| *run == older)?;
+        let mut fact = self.fact(slot, EventBody::Superseded { newest_incarnation: newest });
+        fact.incarnation = Some(older);
+        Some(fact)
+    }
+
+    fn granted(&self, slot: u32) -> Duration {
+        Duration::from_millis(self.get(slot).map_or(0, |(_, cold)| cold.granted_ms.into()))
+    }
+}
+
+impl Cold {
+    /// Sets the interval that the member is granted and judged by. A shorter one judges only from the second beat after
+    /// the one that was told of it: what comes before may have been sent without knowing.
+    fn settle_interval(&mut self, hot: &mut Hot, after: Told) {
+        let declared = self.declared_ms.map(|ms| Duration::from_millis(ms.into()));
+        let granted = declared.map(|declared| self.policy.grant(declared));
+        let target_ms = in_millis(self.policy.resolve(declared, granted).interval);
+        self.granted_ms = granted.map_or(target_ms, in_millis);
+        if after == Told::Nothing {
+            self.told_ms = [target_ms; 2];
+        }
+        let [before, last] = self.told_ms;
+        hot.interval_ms = match after {
+            Told::Nothing => target_ms,
+            Told::ByAck => target_ms.max(last).max(before),
+            Told::Later => target_ms.max(hot.interval_ms),
+        };
+        if after == Told::ByAck {
+            self.told_ms = [last, target_ms];
+        }
+        hot.allowance_ms = in_millis(self.resolved(hot).allowance);
+        hot.threshold = u8::try_from(self.policy.threshold).expect("a validated threshold is at most 100");
+    }
+}
+
+/// How a member hears of the interval it is granted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// By the answer to this beat.
+    ByAck,
+    /// By the answer to its next beat.
+    Later,
+    /// It is new, and nothing it was told before counts.
+    Nothing,
+}
+
+fn in_millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).expect("validated intervals are at most 240 h")
+}

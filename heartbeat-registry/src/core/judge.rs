@@ -1,0 +1,158 @@
+//! From what is known of a member to its state, and the sweep that does so for those that are due.
+
+use heartbeat_contract::{Cause, EventBody, ForgetReason, HealthState};
+
+use super::hold::Hold;
+use super::member::{Cold, Hot};
+use super::now::{Now, micros};
+use super::table::{Defaults, Fact, Table};
+
+/// The state a member is in, and when that may change by itself, in virtual microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Judgement {
+    state: HealthState,
+    due: u64,
+}
+
+/// The worst of what timing and the member itself say; only timing makes failed.
+fn judge(hot: &Hot, cold: &Cold, defaults: &Defaults, now: &Now) -> Judgement {
+    let (edges, age) = (hot.edges(), hot.age(now));
+    let by_age = edges.state(age);
+    let hold = if by_age == HealthState::Failed { Hold::on(hot, cold, now.at) } else { None };
+    let by_age = if hold.is_some() { HealthState::Critical } else { by_age };
+    let due = match (hold, edges.next(age)) {
+        (Some(hold), _) => hold.until,
+        (None, Some(next)) => hot.heard + next,
+        (None, None) => {
+            let since = if hot.state == HealthState::Failed { cold.state_since } else { now.at };
+            since.saturating_add(micros(defaults.forget_failed_after))
+        }
+    };
+    Judgement { state: by_age.max(hot.floor).max(hot.report.into()), due }
+}
+
+/// Why a member is in its state, and what speaks for it.
+pub(crate) fn explain(state: HealthState, hot: &Hot, cold: &Cold, now: &Now) -> (Option<Cause>, Vec<String>) {
+    let silence = || {
+        let seconds = |micros: u64| {
+            let seconds = micros as f64 / 1e6;
+            format!("{seconds:.1} s")
+        };
+        let expected = seconds(u64::from(hot.interval_ms) * 1000);
+        format!("no beat for {}, expected every {expected}", seconds(hot.silence(now)))
+    };
+    if matches!(state, HealthState::Healthy | HealthState::Left) {
+        return (None, Vec::new());
+    }
+    let by_age = hot.edges().state(hot.age(now));
+    if HealthState::from(hot.report) > by_age.max(hot.floor) {
+        return (Some(Cause::SelfReported), vec![format!("calls itself {}", hot.report)]);
+    }
+    if !hot.has_beaten() {
+        return (Some(Cause::NeverSeen), vec![silence()]);
+    }
+    if by_age < hot.floor {
+        let evidence = format!("{} of {} beats in a row since it was late", hot.recovered, cold.policy.recover_after);
+        return (Some(Cause::Silent), vec![evidence]);
+    }
+    (Some(Cause::Silent), vec![silence()])
+}
+
+/// How long a member was silent, before whatever happened now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Silence {
+    pub(super) age_ms: u64,
+    pub(super) credited_ms: u64,
+}
+
+impl Silence {
+    /// That of a member whose first beat has just come.
+    pub(super) const fn none() -> Self {
+        Self { age_ms: 0, credited_ms: 0 }
+    }
+
+    pub(super) fn of(hot: &Hot, now: &Now) -> Self {
+        Self { age_ms: hot.silence(now) / 1000, credited_ms: hot.credited(now) / 1000 }
+    }
+}
+
+impl Table {
+    /// Looks at every member that is due, adds what happened to `facts`, and tells when to be called again.
+    pub(crate) fn sweep(&mut self, now: &Now, facts: &mut Vec<Fact>) -> Option<u64> {
+        while let Some(slot) = self.wheel.pop(&mut self.hot, now.at) {
+            #[cfg(test)]
+            assert!(!std::mem::take(&mut self.panics_next), "a test asked for it");
+            if self.is_forgotten_by(slot, now) {
+                facts.extend(self.forget(slot, ForgetReason::Expired));
+            } else {
+                self.review(slot, now, facts);
+            }
+        }
+        self.wheel.next_due()
+    }
+
+    /// Judges a member as it stands, logs a change, and arms its next deadline, which is returned.
+    pub(super) fn review(&mut self, slot: u32, now: &Now, facts: &mut Vec<Fact>) -> u64 {
+        let (hot, cold) = self.both(slot);
+        if hot.state == HealthState::Left {
+            let due = cold.state_since.saturating_add(micros(self.defaults.forget_left_after));
+            self.wheel.arm(&mut self.hot, slot, due);
+            return due;
+        }
+        let silence = Silence::of(hot, now);
+        self.settle(slot, silence, None, now, facts)
+    }
+
+    /// Judges a member that lives, with the silence and the cause to tell if its state changes.
+    pub(super) fn settle(
+        &mut self,
+        slot: u32,
+        silence: Silence,
+        restart: Option<(Cause, String)>,
+        now: &Now,
+        facts: &mut Vec<Fact>,
+    ) -> u64 {
+        let (hot, cold) = self.get(slot).expect("slots in the index and the wheel are taken");
+        let Judgement { state, due } = judge(hot, cold, &self.defaults, now);
+        if state != hot.state {
+            let why = match restart {
+                Some((cause, evidence)) if state == HealthState::Healthy => (Some(cause), vec![evidence]),
+                _ => explain(state, hot, cold, now),
+            };
+            self.transit(slot, state, silence, why, now, facts);
+        }
+        self.wheel.arm(&mut self.hot, slot, due);
+        due
+    }
+
+    /// Changes the state of a member and logs that.
+    pub(super) fn transit(
+        &mut self,
+        slot: u32,
+        to: HealthState,
+        silence: Silence,
+        (cause, evidence): (Option<Cause>, Vec<String>),
+        now: &Now,
+        facts: &mut Vec<Fact>,
+    ) {
+        let from = self.hot[slot as usize].state;
+        self.enter(slot, to, now);
+        let Silence { age_ms, credited_ms } = silence;
+        facts.push(
+            self.fact(slot, EventBody::Transition { from, to, age_ms, credited_ms, cause, evidence, group: None }),
+        );
+    }
+
+    /// Whether a member that left or failed has been kept long enough.
+    fn is_forgotten_by(&self, slot: u32, now: &Now) -> bool {
+        let Some((hot, cold)) = self.get(slot) else { return false };
+        let kept = now.at.saturating_sub(cold.state_since);
+        match hot.state {
+            HealthState::Left => kept >= micros(self.defaults.forget_left_after),
+            HealthState::Failed => {
+                hot.age(now) > hot.edges().failed && kept >= micros(self.defaults.forget_failed_after)
+            }
+            _ => false,
+        }
+    }
+}

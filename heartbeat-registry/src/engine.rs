@@ -1,0 +1,307 @@
+//! The pure core under locks: one table per shard, one virtual clock, one event log.
+
+mod room;
+mod sweep;
+
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use foldhash::quality::FixedState;
+use heartbeat_contract::{EventBody, ForgetReason, HealthState, LogId, MemberId, Payload, Policy, Violations};
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::config::FleetConfig;
+use crate::core::{
+    Accepted, Attachment, Beat, Defaults, Fact, Key, KindIndex, Now, Stale, Table, Tally, Verdict, VirtualClock, micros,
+};
+use crate::error::RecordError;
+use crate::gauges::Gauges;
+use crate::kinds::Kinds;
+use crate::lock::lock;
+use crate::log::{Entry, EventLog};
+
+const SHARDS: usize = 64;
+/// How far an incarnation may be ahead of the registry's wall clock.
+const INCARNATION_LEAD: Duration = Duration::from_hours(24);
+
+/// All that a fleet's handles share.
+pub(crate) struct Engine {
+    clock: Box<dyn Clock>,
+    virtual_clock: Mutex<VirtualClock>,
+    shards: Box<[Mutex<Table>]>,
+    hasher: FixedState,
+    pub(crate) kinds: RwLock<Kinds>,
+    pub(crate) log: Arc<EventLog>,
+    members: AtomicUsize,
+    max_members: usize,
+    /// Wakes the driver when a deadline is nearer than it planned for.
+    pub(crate) nudge: Notify,
+    /// Beats refused before they reached a table.
+    refused: AtomicU64,
+    pub(crate) gauges: Gauges,
+}
+
+/// What became of a beat, with the number of the newest event there was then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    pub(crate) verdict: Verdict,
+    /// When to send the next.
+    pub(crate) next_in: Duration,
+    pub(crate) last_event: u64,
+}
+
+impl Engine {
+    pub(crate) fn new(config: FleetConfig, clock: Box<dyn Clock>) -> Self {
+        let hasher = FixedState::with_seed(config.seed.unwrap_or_else(random_seed));
+        // Another name after a restart, also with the same seed.
+        let log = EventLog::new(log_id(hasher.hash_one(clock.wall().as_microsecond())), config.events_kept);
+        let defaults = Defaults {
+            policy: Arc::new(config.policy),
+            zone: config.zone,
+            forget_failed_after: config.forget_failed_after,
+            forget_left_after: config.forget_left_after,
+        };
+        let started = clock.monotonic();
+        Self {
+            clock,
+            virtual_clock: Mutex::new(VirtualClock::new()),
+            shards: (0..SHARDS).map(|_| Mutex::new(Table::new(defaults.clone()))).collect(),
+            hasher,
+            kinds: RwLock::default(),
+            log: Arc::new(log),
+            members: AtomicUsize::new(0),
+            max_members: config.max_members,
+            nudge: Notify::new(),
+            refused: AtomicU64::new(0),
+            gauges: Gauges::new(started),
+        }
+    }
+
+    /// Reads all clocks.
+    pub(crate) fn now(&self) -> Now {
+        let virtual_clock = lock(&self.virtual_clock);
+        let mono = self.mono();
+        Now { at: virtual_clock.at(mono), mono, wall: self.clock.wall() }
+    }
+
+    pub(crate) fn shards(&self) -> &[Mutex<Table>] {
+        &self.shards
+    }
+
+    pub(crate) fn credited(&self) -> u64 {
+        lock(&self.virtual_clock).credited()
+    }
+
+    /// How many deadlines sweeps have looked at so far.
+    pub(crate) fn sweep_steps(&self) -> u64 {
+        self.shards.iter().map(|shard| lock(shard).sweep_steps()).sum()
+    }
+
+    pub(crate) fn key<'a>(&self, kind: KindIndex, id: &'a MemberId) -> Key<'a> {
+        Key { hash: self.hasher.hash_one((kind, id.as_str())), kind, id }
+    }
+
+    pub(crate) fn table(&self, key: Key<'_>) -> MutexGuard<'_, Table> {
+        // The index of a table uses the highest and the lowest bits.
+        lock(&self.shards[(key.hash >> 40) as usize % SHARDS])
+    }
+
+    /// Takes a beat of a member, known or not. If it counts, `keep` puts its payload with the member; what that replaces
+    /// is dropped outside the lock.
+    pub(crate) fn record<P: Payload>(
+        &self,
+        kind: KindIndex,
+        payload: P,
+        address: Option<IpAddr>,
+        keep: impl FnOnce(&mut Option<Attachment>, P, &Now, u32) -> Option<P>,
+    ) -> Result<Taken, RecordError> {
+        let beat = Beat::of(&payload, address);
+        self.check_incarnation(&beat)?;
+        let key = self.key(kind, payload.id());
+        let mut table = self.table(key);
+        if table.find(key).is_none() {
+            if beat.leaving().is_some() {
+                return Ok(Taken { verdict: Verdict::Left, next_in: beat.declared(), last_event: self.log.last() });
+            }
+            drop(table);
+            table = self.table_with_room(key).inspect_err(|_| self.count_refused())?;
+        }
+        // Read under the lock, so that the beats of a member come in the order of their times.
+        let now = self.now();
+        let mut facts = Vec::new();
+        let result = match table.find(key) {
+            Some(slot) => table.hear(slot, &beat, &now, &mut facts),
+            None => Ok(table.register(key, &beat, &now, &mut facts)),
+        };
+        let last_event = self.tell(facts, &now);
+        let Accepted { slot, verdict, next_in, due } = result.map_err(|stale| refusal(payload.id(), stale))?;
+        let replaced = match verdict {
+            Verdict::Duplicate => None,
+            _ => {
+                let history = table.get(slot).map_or(0, |(_, cold)| cold.policy.history);
+                keep(table.attachment(slot), payload, &now, history)
+            }
+        };
+        drop(table);
+        drop(replaced);
+        self.expect_by(due);
+        Ok(Taken { verdict, next_in, last_event })
+    }
+
+    /// Starts to monitor a member before its first beat, or replaces its policy.
+    /// Returns the number of the event that tells it.
+    pub(crate) fn announce(&self, kind: KindIndex, id: &MemberId, policy: Policy) -> Result<u64, RecordError> {
+        let key = self.key(kind, id);
+        let mut facts = Vec::new();
+        let mut table = self.table_with_room(key)?;
+        let now = self.now();
+        let due = table.announce(key, Arc::new(policy), &now, &mut facts);
+        let told = self.tell(facts, &now);
+        drop(table);
+        self.expect_by(due);
+        Ok(told)
+    }
+
+    /// Forgets the members that `which` names, and returns their ids.
+    pub(crate) fn forget_all(
+        &self,
+        kind: KindIndex,
+        reason: ForgetReason,
+        which: impl Fn(&crate::core::Hot, &Now) -> bool,
+    ) -> Vec<MemberId> {
+        let now = self.now();
+        let mut forgotten = Vec::new();
+        for shard in &self.shards {
+            let mut table = lock(shard);
+            let slots: Vec<u32> = table
+                .iter_from(0)
+                .filter(|(_, hot, cold)| cold.kind == kind && which(hot, &now))
+                .map(|(slot, ..)| slot)
+                .collect();
+            let facts: Vec<Fact> = slots.into_iter().filter_map(|slot| table.forget(slot, reason)).collect();
+            forgotten.extend(facts.iter().map(|fact| fact.id.clone()));
+            self.tell(facts, &now);
+        }
+        forgotten
+    }
+
+    /// Forgets one member; returns the number of the event that tells it, if there was one.
+    pub(crate) fn forget(&self, kind: KindIndex, id: &MemberId) -> Option<u64> {
+        let now = self.now();
+        let key = self.key(kind, id);
+        let mut table = self.table(key);
+        let slot = table.find(key)?;
+        let fact = table.forget(slot, ForgetReason::Asked);
+        Some(self.tell(fact, &now))
+    }
+
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    /// Beats so far, over all shards and kinds.
+    pub(crate) fn tally(&self) -> Tally {
+        let refused = self.refused.load(Ordering::Relaxed);
+        self.shards.iter().map(|shard| lock(shard).tally()).fold(Tally { refused, ..Tally::default() }, |sum, tally| {
+            Tally {
+                fresh: sum.fresh + tally.fresh,
+                duplicate: sum.duplicate + tally.duplicate,
+                refused: sum.refused + tally.refused,
+            }
+        })
+    }
+
+    /// How many members of a kind are in each state, in the order of [`HealthState::ALL`].
+    pub(crate) fn counts(&self, kind: KindIndex) -> [u64; HealthState::ALL.len()] {
+        let mut sums = [0; HealthState::ALL.len()];
+        for shard in &self.shards {
+            for (sum, count) in sums.iter_mut().zip(lock(shard).counts(kind)) {
+                *sum += count;
+            }
+        }
+        sums
+    }
+
+    /// Counts a beat that is refused before it reaches a table.
+    pub(crate) fn count_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Numbers facts in the log. To be called while the table they come from is locked, so that the log has the order in
+    /// which things happened to a member.
+    fn tell(&self, facts: impl IntoIterator<Item = Fact>, now: &Now) -> u64 {
+        let mut facts = facts.into_iter().peekable();
+        if facts.peek().is_none() {
+            return self.log.last();
+        }
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = facts.map(|fact| {
+            match &fact.body {
+                EventBody::Forgotten { .. } => {
+                    self.members.fetch_sub(1, Ordering::AcqRel);
+                }
+                EventBody::Transition { to: HealthState::Failed, age_ms, .. } => self.gauges.failed(*age_ms),
+                _ => {}
+            }
+            let Fact { kind, id, incarnation, body } = fact;
+            Entry { kind: Some(kinds.name(kind)), member: Some(id), incarnation, body }
+        });
+        self.log.append(now.wall, entries)
+    }
+
+    fn check_incarnation(&self, beat: &Beat<'_>) -> Result<(), RecordError> {
+        let Some(order) = beat.order() else { return Ok(()) };
+        let latest = self.clock.wall().as_microsecond().saturating_add(INCARNATION_LEAD.as_micros() as i64);
+        if i64::try_from(order.incarnation).is_ok_and(|incarnation| incarnation <= latest) {
+            return Ok(());
+        }
+        let mut violations = Violations::default();
+        let detail = format_args!("{} is more than 24 h ahead of the registry's clock", order.incarnation);
+        violations.add("/beat/incarnation", detail);
+        self.count_refused();
+        Err(RecordError::Invalid(violations))
+    }
+
+    /// Microseconds of the monotonic clock.
+    fn mono(&self) -> u64 {
+        micros(self.clock.monotonic())
+    }
+}
+
+impl Drop for Engine {
+    /// Lets those who follow the log come to its end.
+    fn drop(&mut self) {
+        self.log.close();
+    }
+}
+
+fn refusal(id: &MemberId, stale: Stale) -> RecordError {
+    match stale {
+        Stale::Incarnation { newest } => RecordError::StaleIncarnation { id: id.clone(), newest },
+        Stale::SeqTooFar { largest } => {
+            let mut violations = Violations::default();
+            violations
+                .add("/beat/seq", format_args!("farther ahead than {largest}, which is as far as it can have got"));
+            RecordError::Invalid(violations)
+        }
+    }
+}
+
+fn random_seed() -> u64 {
+    std::hash::RandomState::new().hash_one(0)
+}
+
+/// A short name in letters and digits.
+fn log_id(mut random: u64) -> LogId {
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let mut name = String::new();
+    for _ in 0..8 {
+        name.push(char::from(DIGITS[(random % 32) as usize]));
+        random /= 32;
+    }
+    LogId::new(name).expect("letters and digits make an id")
+}

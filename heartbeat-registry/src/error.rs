@@ -1,0 +1,44 @@
+//! What can go wrong.
+
+use heartbeat_contract::{MemberId, Problem, ProblemType, Violations};
+
+/// Why a beat or an announcement was not taken. Nothing was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// It breaks the contract.
+    #[error(transparent)]
+    Invalid(#[from] Violations),
+    /// A newer run of the member has been heard, or its run said goodbye.
+    #[error("{id}: a newer run, {newest}, has been heard or this one said goodbye")]
+    StaleIncarnation {
+        /// Who beats.
+        id: MemberId,
+        /// The newest run. A run that was never accepted may take the number after it.
+        newest: u64,
+    },
+    /// There is no room for another member: all are alive.
+    #[error("{max} members are known already, and none can be forgotten")]
+    TooManyMembers {
+        /// How many there may be.
+        max: usize,
+    },
+}
+
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RecordError::Invalid(violations) => violations.into(),
+            RecordError::StaleIncarnation { newest, .. } => {
+                Self { newest_incarnation: Some(newest), ..Self::new(ProblemType::StaleIncarnation, detail) }
+            }
+            RecordError::TooManyMembers { .. } => Self::new(ProblemType::TooManyMembers, detail),
+        }
+    }
+}
+
+/// No member has this id, or it was forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no member {0} is known")]
+pub struct UnknownMember(pub(crate) MemberId);

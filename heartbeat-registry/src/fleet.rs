@@ -1,0 +1,128 @@
+//! The handle of a fleet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use heartbeat_contract::{EventId, EventsPage, Stats};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{ConfigError, FleetConfig};
+use crate::driver::{self, DriverThread};
+use crate::engine::Engine;
+use crate::subscription::Events;
+
+/// All members of all kinds, with the clock they are judged by and the log of what happened to them. Cheap to clone;
+/// typed handles to one kind are [`Registry`](crate::Registry)s.
+#[derive(Clone)]
+pub struct Fleet {
+    pub(crate) engine: Arc<Engine>,
+    driver: Option<Arc<DriverThread>>,
+}
+
+/// Why a fleet could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A setting is outside its limits.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The driver's thread could not be started.
+    #[error("the driver's thread could not be started")]
+    Thread(#[source] std::io::Error),
+}
+
+impl Fleet {
+    /// Starts a fleet that judges by this machine's clock, on a thread of its own. It ends with the last handle, or with
+    /// [`shutdown`](Self::shutdown).
+    ///
+    /// # Errors
+    /// If a setting is outside its limits, or the thread cannot be started.
+    pub fn start(config: FleetConfig) -> Result<Self, StartError> {
+        let mut fleet = Self::new(config, SystemClock::new())?;
+        let driver = DriverThread::start(Arc::clone(&fleet.engine)).map_err(StartError::Thread)?;
+        fleet.driver = Some(Arc::new(driver));
+        Ok(fleet)
+    }
+
+    /// A fleet with a clock of yours and no driver: either spawn [`drive`](Self::drive), or call [`sweep`](Self::sweep)
+    /// by each [`next_wake`](Self::next_wake), as tests and simulations do.
+    ///
+    /// # Errors
+    /// If a setting is outside its limits.
+    pub fn new(config: FleetConfig, clock: impl Clock) -> Result<Self, ConfigError> {
+        config.validate()?;
+        Ok(Self { engine: Arc::new(Engine::new(config, Box::new(clock))), driver: None })
+    }
+
+    /// Judges until the given future ends. Needs a tokio runtime with time, whose clock goes as the fleet's does.
+    ///
+    /// # Cancel safety
+    /// Dropped, it judges nobody any more; another call goes on where it left off.
+    pub async fn drive(&self, shutdown: impl Future<Output = ()>) {
+        tokio::select! {
+            () = driver::drive(&self.engine, CancellationToken::new()) => {}
+            () = shutdown => {}
+        }
+    }
+
+    /// Judges whoever is due, and returns the [`next_wake`](Self::next_wake). However late it is called, compared to the
+    /// last one, is credited to every member: the registry could not have known.
+    pub fn sweep(&self) -> Option<Duration> {
+        self.engine.sweep()
+    }
+
+    /// By when to call [`sweep`](Self::sweep), on the fleet's monotonic clock; `None` while nobody is monitored.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Duration> {
+        self.engine.next_wake()
+    }
+
+    /// Totals, rates, and how the fleet itself fares.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.engine.stats()
+    }
+
+    /// At most `limit` events after one, oldest first; without one, from the oldest kept.
+    #[must_use]
+    pub fn events(&self, since: Option<&EventId>, limit: usize) -> EventsPage {
+        self.engine.log.page(since, limit)
+    }
+
+    /// Follows all events from now on.
+    pub fn subscribe(&self) -> Events {
+        Events::new(Arc::clone(&self.engine.log))
+    }
+
+    /// Waits until the event with a number, and all before it, would survive a crash of the registry.
+    pub async fn durable(&self, n: u64) {
+        self.engine.log.durable(n).await;
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn wall(&self) -> jiff::Timestamp {
+        self.engine.now().wall
+    }
+
+    /// Whether a driver judges.
+    #[must_use]
+    pub fn is_driven(&self) -> bool {
+        self.engine.gauges.is_alive()
+    }
+
+    /// Ends the driver, waits until it has ended, and lets subscriptions end once they have read what there is. Beats are
+    /// still recorded, but nobody is judged any more.
+    pub async fn shutdown(&self) {
+        if let Some(driver) = &self.driver {
+            driver.shutdown().await;
+        }
+        self.engine.log.close();
+    }
+}
+
+impl std::fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fleet").field("members", &self.stats().members).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,141 @@
+//! The routes of a fleet.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
+use axum::routing::{get, post};
+use heartbeat_contract::{
+    HiveHeartbeat, Kind, MemberId, MemberView, MembersPage, Payload, Problem, WorkerHeartbeat, decode, routes,
+};
+use serde_json::value::RawValue;
+
+use super::access::{Access, Principal};
+use super::{beats, reads, respond};
+use crate::fleet::Fleet;
+use crate::query::{InvalidQuery, MembersQuery};
+use crate::registry::{Recorded, Registry};
+
+/// The routes of a fleet's workers and hives: beats one by one and in batches, lists, views, statistics and events.
+///
+/// Beats carry the address they come from if the app is served by [`serve`](super::serve), or with axum's
+/// `into_make_service_with_connect_info::<SocketAddr>()`.
+pub fn router<S: Clone + Send + Sync + 'static>(fleet: &Fleet) -> Router<S> {
+    Api::new(fleet).kind::<WorkerHeartbeat>().kind::<HiveHeartbeat>().router()
+}
+
+/// The routes of a fleet, kind by kind.
+#[must_use]
+pub struct Api {
+    shared: Shared,
+}
+
+/// What all handlers need.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) fleet: Fleet,
+    pub(super) kinds: Vec<Arc<dyn KindApi>>,
+    pub(super) access: Access,
+}
+
+impl Api {
+    /// No kind yet.
+    pub fn new(fleet: &Fleet) -> Self {
+        Self { shared: Shared { fleet: fleet.clone(), kinds: Vec::new(), access: Access::default() } }
+    }
+
+    /// Adds all routes of a kind: a worker's are `/v1/worker-heartbeat`, `/v1/worker/heartbeat`, `/v1/workers` and
+    /// `/v1/workers/{id}`; the batch route takes its members as `workers`.
+    ///
+    /// # Panics
+    /// If the fleet knows the kind with payloads of another type, or 255 kinds already. [`router`](Self::router) panics if
+    /// a kind was added twice.
+    pub fn kind<P: Payload>(mut self) -> Self {
+        self.shared.kinds.push(Arc::new(Registry::<P>::new(&self.shared.fleet)));
+        self
+    }
+
+    /// The router. It has no fallback, so that it can be merged into an app: see [`not_found`](super::not_found).
+    pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
+        let Self { shared } = self;
+        let mut router = Router::new()
+            .route(routes::BATCH, post(beats::batch))
+            .route(routes::STATS, get(reads::stats))
+            .route(routes::EVENTS, get(reads::events));
+        for kind in &shared.kinds {
+            router = router.merge(kind_router(Arc::clone(kind)));
+        }
+        router.method_not_allowed_fallback(respond::method_not_allowed).with_state(shared)
+    }
+}
+
+fn kind_router(kind: Arc<dyn KindApi>) -> Router<Shared> {
+    let name = kind.kind();
+    Router::new()
+        .route(&routes::beat(&name), post(beats::beat))
+        .route(&routes::beat_alias(&name), post(beats::beat))
+        .route(&routes::members(&name), get(reads::list))
+        .route(&routes::member(&name, "{id}"), get(reads::view).delete(reads::forget))
+        .layer(axum::Extension(kind))
+}
+
+/// A registry whose payload type is not known.
+pub(super) trait KindApi: Send + Sync {
+    fn kind(&self) -> Kind;
+    fn take(&self, json: &[u8], from: Option<IpAddr>, who: &Principal) -> Result<(MemberId, Recorded), Problem>;
+    fn page(&self, query: &MembersQuery) -> Result<MembersPage, InvalidQuery>;
+    fn view(&self, id: &MemberId) -> Option<MemberView>;
+    /// The number of the event that tells it, if the member was known.
+    fn forget(&self, id: &MemberId) -> Option<u64>;
+    /// What a refused beat gave as its id.
+    fn id_of(&self, json: &RawValue) -> Option<String>;
+}
+
+impl<P: Payload> KindApi for Registry<P> {
+    fn kind(&self) -> Kind {
+        P::KIND
+    }
+
+    fn take(&self, json: &[u8], from: Option<IpAddr>, who: &Principal) -> Result<(MemberId, Recorded), Problem> {
+        let payload: P = decode(json).inspect_err(|_| self.fleet().engine.count_refused())?;
+        let id = payload.id().clone();
+        if !who.may_beat(&P::KIND, &id) {
+            return Err(Principal::forbidden(&P::KIND, &id));
+        }
+        let recorded = self.record_from(payload, from)?;
+        Ok((id, recorded))
+    }
+
+    fn page(&self, query: &MembersQuery) -> Result<MembersPage, InvalidQuery> {
+        Self::page(self, query)
+    }
+
+    fn view(&self, id: &MemberId) -> Option<MemberView> {
+        Self::view(self, id).ok()
+    }
+
+    fn forget(&self, id: &MemberId) -> Option<u64> {
+        Self::forget(self, id)
+    }
+
+    fn id_of(&self, json: &RawValue) -> Option<String> {
+        let fields: std::collections::BTreeMap<String, &RawValue> = serde_json::from_str(json.get()).ok()?;
+        let id: String = serde_json::from_str(fields.get(P::ID_FIELD)?.get()).ok()?;
+        Some(
+            id.chars()
+                .scan(0, |bytes, c| {
+                    *bytes += c.len_utf8();
+                    (*bytes <= 256).then_some(c)
+                })
+                .collect(),
+        )
+    }
+}
+
+/// The address a request comes from, in its plainest form: IPv4 in an IPv6 wrapping is unwrapped. No forwarding header
+/// is believed.
+pub(super) fn peer(head: &Parts) -> Option<IpAddr> {
+    head.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical())
+}

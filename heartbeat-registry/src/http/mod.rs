@@ -1,0 +1,22 @@
+//! The registries over HTTP: a router to mount in an app of your own, and an accept loop with timeouts.
+//!
+//! ```
+//! use heartbeat_registry::{Fleet, FleetConfig, http};
+//!
+//! let fleet = Fleet::start(FleetConfig::default())?;
+//! let app: axum::Router = axum::Router::new().merge(http::router(&fleet));
+//! # Ok::<(), heartbeat_registry::StartError>(())
+//! ```
+
+mod access;
+mod api;
+mod beats;
+mod body;
+mod pace;
+mod reads;
+mod respond;
+mod serve;
+
+pub use api::{Api, router};
+pub use respond::not_found;
+pub use serve::{ServeConfig, serve};

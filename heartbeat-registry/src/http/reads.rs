@@ -1,0 +1,110 @@
+//! Lists, views, statistics and events; and forgetting a member.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use heartbeat_contract::{EventId, EventsPage, MemberId, MemberView, MembersPage, Problem, ProblemType, Stats};
+
+use super::api::{KindApi, Shared};
+use super::respond::{Refusal, refuse};
+use crate::query::{InvalidQuery, MembersQuery};
+
+const EVENTS_LIMIT: usize = 100;
+const MAX_EVENTS_LIMIT: usize = 1000;
+
+/// `GET /v1/workers` and its like.
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    Extension(kind): Extension<Arc<dyn KindApi>>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<Json<MembersPage>, Refusal> {
+    admit(&shared, request).await?;
+    let query = MembersQuery::parse(query.as_deref().unwrap_or_default())?;
+    Ok(Json(kind.page(&query)?))
+}
+
+/// `GET /v1/workers/{id}` and its like.
+pub(super) async fn view(
+    State(shared): State<Shared>,
+    Extension(kind): Extension<Arc<dyn KindApi>>,
+    id: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Json<MemberView>, Refusal> {
+    admit(&shared, request).await?;
+    let id = text(id);
+    let view = MemberId::new(&id).ok().and_then(|id| kind.view(&id));
+    view.map(Json).ok_or_else(|| unknown(kind.as_ref(), &id))
+}
+
+/// `DELETE /v1/workers/{id}` and its like.
+pub(super) async fn forget(
+    State(shared): State<Shared>,
+    Extension(kind): Extension<Arc<dyn KindApi>>,
+    id: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    admit(&shared, request).await?;
+    let id = text(id);
+    let told = MemberId::new(&id).ok().and_then(|id| kind.forget(&id)).ok_or_else(|| unknown(kind.as_ref(), &id))?;
+    shared.fleet.durable(told).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /v1/stats`.
+pub(super) async fn stats(State(shared): State<Shared>, request: Request) -> Result<Json<Stats>, Refusal> {
+    admit(&shared, request).await?;
+    Ok(Json(shared.fleet.stats()))
+}
+
+/// `GET /v1/events`.
+pub(super) async fn events(
+    State(shared): State<Shared>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<Json<EventsPage>, Refusal> {
+    admit(&shared, request).await?;
+    let (since, limit) = events_query(query.as_deref().unwrap_or_default())?;
+    let page = shared.fleet.events(since.as_ref(), limit);
+    shared.fleet.durable(page.next.saturating_sub(1)).await;
+    Ok(Json(page))
+}
+
+fn events_query(text: &str) -> Result<(Option<EventId>, usize), InvalidQuery> {
+    let (mut since, mut limit) = (None, EVENTS_LIMIT);
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        match &*name {
+            "since" => since = Some(value.parse().map_err(|error| InvalidQuery::new("since", error))?),
+            "limit" => {
+                let within = value.parse().ok().filter(|limit| (1..=MAX_EVENTS_LIMIT).contains(limit));
+                let refused =
+                    || InvalidQuery::new("limit", format_args!("{value:?} is no number from 1 to {MAX_EVENTS_LIMIT}"));
+                limit = within.ok_or_else(refused)?;
+            }
+            _ => return Err(InvalidQuery::new(&name, "unknown; known are since, limit")),
+        }
+    }
+    Ok((since, limit))
+}
+
+/// Authenticates by the head; a body that came along is read and forgotten.
+async fn admit(shared: &Shared, request: Request<Body>) -> Result<(), Refusal> {
+    let (head, body) = request.into_parts();
+    match shared.access.admit(&head) {
+        Ok(_) => super::body::drain(body).await.or(Ok(())),
+        Err(problem) => Err(refuse(body, problem).await),
+    }
+}
+
+/// The id in a path; a text that is no UTF-8 is nobody's.
+fn text(id: Result<Path<String>, PathRejection>) -> String {
+    id.map_or_else(|_| String::new(), |Path(id)| id)
+}
+
+fn unknown(kind: &dyn KindApi, id: &str) -> Refusal {
+    Problem::new(ProblemType::NotFound, format!("no {} {id:?} is known", kind.kind())).into()
+}

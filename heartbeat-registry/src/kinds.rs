@@ -1,0 +1,66 @@
+//! The kinds of members that a fleet knows.
+
+use std::any::{Any, TypeId};
+
+use heartbeat_contract::{BeatInfo, Kind};
+use serde_json::Value;
+
+use crate::core::KindIndex;
+
+/// What views tell of a member's newest payload.
+pub(crate) struct Described {
+    pub(crate) payload: Value,
+    pub(crate) status: Option<&'static str>,
+    pub(crate) beat: Option<BeatInfo>,
+}
+
+struct Known {
+    kind: Kind,
+    payload: TypeId,
+    describe: fn(&dyn Any) -> Option<Described>,
+}
+
+/// Kinds, numbered as they come.
+#[derive(Default)]
+pub(crate) struct Kinds(Vec<Known>);
+
+impl Kinds {
+    /// The number of a kind that is known.
+    ///
+    /// # Panics
+    /// If it is known with payloads of another type.
+    pub(crate) fn find(&self, kind: &Kind, payload: TypeId) -> Option<KindIndex> {
+        let place = self.0.iter().position(|known| known.kind == *kind)?;
+        assert!(self.0[place].payload == payload, "the kind {kind} has payloads of another type in this fleet");
+        u8::try_from(place).ok().map(KindIndex)
+    }
+
+    /// The number of a kind, a new one if it is not yet known.
+    ///
+    /// # Panics
+    /// If the kind is known with payloads of another type, or there are 255 already.
+    pub(crate) fn add(
+        &mut self,
+        kind: &Kind,
+        payload: TypeId,
+        describe: fn(&dyn Any) -> Option<Described>,
+    ) -> KindIndex {
+        self.find(kind, payload).unwrap_or_else(|| {
+            let place = u8::try_from(self.0.len()).ok().filter(|place| *place < u8::MAX);
+            self.0.push(Known { kind: kind.clone(), payload, describe });
+            KindIndex(place.expect("a fleet has at most 255 kinds"))
+        })
+    }
+
+    pub(crate) fn name(&self, kind: KindIndex) -> Kind {
+        self.0[usize::from(kind.0)].kind.clone()
+    }
+
+    pub(crate) fn describe(&self, kind: KindIndex, attachment: &dyn Any) -> Option<Described> {
+        (self.0[usize::from(kind.0)].describe)(attachment)
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = (KindIndex, &Kind)> {
+        (0..=u8::MAX).map(KindIndex).zip(self.0.iter().map(|known| &known.kind))
+    }
+}

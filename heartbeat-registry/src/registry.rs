@@ -1,0 +1,309 @@
+//! The handle of one kind of members.
+
+use std::any::{Any, TypeId};
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use heartbeat_contract::{
+    Directive, ForgetReason, HealthState, HistoryEntry, HiveHeartbeat, MemberId, MemberStats, MemberView, MembersPage,
+    Payload, Policy, WorkerHeartbeat, validate,
+};
+
+use crate::config::FleetConfig;
+use crate::core::{Attachment, Hot, KindIndex, Now, Verdict};
+use crate::engine::Engine;
+use crate::error::{RecordError, UnknownMember};
+use crate::fleet::{Fleet, StartError};
+use crate::history::History;
+use crate::kinds::Described;
+use crate::lock::lock;
+use crate::query::{InvalidQuery, MembersQuery};
+use crate::subscription::Transitions;
+use crate::view::member_stats;
+
+/// The registry of workers.
+pub type WorkerRegistry = Registry<WorkerHeartbeat>;
+/// The registry of hives.
+pub type HiveRegistry = Registry<HiveHeartbeat>;
+
+/// Members of one kind: their payloads and their health. Cheap to clone.
+///
+/// ```
+/// use heartbeat_registry::{FleetConfig, WorkerRegistry};
+/// use heartbeat_registry::contract::{HealthState, MemberId, WorkerHeartbeat};
+///
+/// let workers = WorkerRegistry::start(FleetConfig::default())?;
+/// let id = MemberId::new("worker-123")?;
+/// workers.record(WorkerHeartbeat { queue_depth: Some(7), ..WorkerHeartbeat::new(id.clone()) })?;
+/// assert_eq!(workers.health(&id)?, HealthState::Healthy);
+/// assert_eq!(workers.online(), [id]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Registry<P> {
+    fleet: Fleet,
+    kind: KindIndex,
+    payload: PhantomData<fn() -> P>,
+}
+
+/// What became of a beat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recorded {
+    /// What it was to its member.
+    pub outcome: Outcome,
+    /// The number of the newest event there was then: wait for [`Fleet::durable`] with it before telling anyone of an
+    /// [`Outcome::Registered`].
+    pub last_event: u64,
+    /// When to send the next one.
+    pub next_in: Duration,
+    /// What is asked of the member.
+    pub directives: Vec<Directive>,
+}
+
+/// What a beat was to its member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its first.
+    Registered,
+    /// The next.
+    Fresh,
+    /// One that came before, or too late; it changed nothing.
+    Duplicate,
+    /// Its goodbye.
+    Left,
+}
+
+/// What a registry keeps with a member.
+struct Kept<P> {
+    latest: P,
+    history: History,
+}
+
+impl<P: Payload> Registry<P> {
+    /// The registry of this kind in a fleet. Two of them share their members.
+    ///
+    /// # Panics
+    /// If the fleet knows the kind with payloads of another type, or 255 kinds already.
+    #[must_use]
+    pub fn new(fleet: &Fleet) -> Self {
+        let known = fleet.engine.kinds.read().unwrap_or_else(PoisonError::into_inner).find(&P::KIND, TypeId::of::<P>());
+        let kind = known.unwrap_or_else(|| {
+            let mut kinds = fleet.engine.kinds.write().unwrap_or_else(PoisonError::into_inner);
+            kinds.add(&P::KIND, TypeId::of::<P>(), describe::<P>)
+        });
+        Self { fleet: fleet.clone(), kind, payload: PhantomData }
+    }
+
+    /// A registry with a fleet of its own.
+    ///
+    /// # Errors
+    /// If a setting is outside its limits, or the driver's thread cannot be started.
+    pub fn start(config: FleetConfig) -> Result<Self, StartError> {
+        Ok(Self::new(&Fleet::start(config)?))
+    }
+
+    /// The fleet this registry belongs to.
+    #[must_use]
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// Takes a beat. Any valid beat of an unknown member registers it. Takes constant time, and allocates nothing for a
+    /// member whose history is full.
+    ///
+    /// # Errors
+    /// If the beat breaks the contract, is of a run that a newer one replaced, or there is no room for its member.
+    #[doc(alias = "record_heartbeat")]
+    #[doc(alias = "update_from_heartbeat")]
+    #[doc(alias = "update_worker")]
+    #[doc(alias = "update_hive")]
+    pub fn record(&self, beat: P) -> Result<Recorded, RecordError> {
+        if let Err(violations) = validate(&beat) {
+            self.engine().count_refused();
+            return Err(RecordError::Invalid(violations));
+        }
+        self.record_from(beat, None)
+    }
+
+    /// Takes a beat that is known to be valid and came from an address.
+    pub(crate) fn record_from(&self, payload: P, address: Option<IpAddr>) -> Result<Recorded, RecordError> {
+        let taken = self.engine().record(self.kind, payload, address, keep)?;
+        let outcome = match taken.verdict {
+            Verdict::Registered => Outcome::Registered,
+            Verdict::Fresh => Outcome::Fresh,
+            Verdict::Duplicate => Outcome::Duplicate,
+            Verdict::Left => Outcome::Left,
+        };
+        Ok(Recorded { outcome, last_event: taken.last_event, next_in: taken.next_in, directives: Vec::new() })
+    }
+
+    /// Starts to monitor a member before its first beat: it ages from now on. Of a member that is known, the policy is
+    /// replaced and nothing else; one that left is not expected before it beats.
+    ///
+    /// # Errors
+    /// If the policy is not valid, or there is no room for the member.
+    pub fn start_monitoring(&self, id: &MemberId, policy: Policy) -> Result<(), RecordError> {
+        policy.validate().map_err(RecordError::Invalid)?;
+        self.engine().announce(self.kind, id, policy).map(drop)
+    }
+
+    /// Forgets a member; tells whether it was known. If it beats again, it is a new one.
+    pub fn stop_monitoring(&self, id: &MemberId) -> bool {
+        self.forget(id).is_some()
+    }
+
+    /// Forgets a member; returns the number of the event that tells it, if it was known.
+    pub(crate) fn forget(&self, id: &MemberId) -> Option<u64> {
+        self.engine().forget(self.kind, id)
+    }
+
+    /// The health state of a member.
+    ///
+    /// # Errors
+    /// If it is not known.
+    #[doc(alias = "check_agent_health")]
+    pub fn health(&self, id: &MemberId) -> Result<HealthState, UnknownMember> {
+        let key = self.engine().key(self.kind, id);
+        let table = self.engine().table(key);
+        let slot = table.find(key).ok_or_else(|| UnknownMember(id.clone()))?;
+        Ok(table.get(slot).map_or(HealthState::Left, |(hot, _)| hot.state()))
+    }
+
+    /// All that is known of a member.
+    ///
+    /// # Errors
+    /// If it is not known.
+    pub fn view(&self, id: &MemberId) -> Result<MemberView, UnknownMember> {
+        self.engine().view(self.kind, id).ok_or_else(|| UnknownMember(id.clone()))
+    }
+
+    /// The newest beat of a member; `None` if it is not known or never beat.
+    #[must_use]
+    pub fn latest(&self, id: &MemberId) -> Option<P> {
+        self.with_kept(id, |kept| kept.latest.clone())
+    }
+
+    /// The recent beats of a member, oldest first; empty if it is not known or never beat.
+    #[must_use]
+    #[doc(alias = "get_heartbeat_history")]
+    pub fn history(&self, id: &MemberId) -> Vec<HistoryEntry> {
+        self.with_kept(id, |kept| kept.history.entries()).unwrap_or_default()
+    }
+
+    /// Those neither failed nor left.
+    #[must_use]
+    #[doc(alias = "get_online_hives")]
+    pub fn online(&self) -> Vec<MemberId> {
+        self.ids(|hot, _| hot.state().is_online())
+    }
+
+    /// Those in a state or a worse one; never those that left.
+    #[must_use]
+    #[doc(alias = "get_unhealthy_agents")]
+    pub fn unhealthy(&self, min: HealthState) -> Vec<MemberId> {
+        self.ids(|hot, _| hot.state() >= min && hot.state() != HealthState::Left)
+    }
+
+    /// Those whose last beat is older than an age, whatever their state; what is credited does not count.
+    #[must_use]
+    #[doc(alias = "get_stale_workers")]
+    pub fn stale(&self, age: Duration) -> Vec<MemberId> {
+        self.ids(|hot, now| is_older(hot, age, now))
+    }
+
+    /// Forgets those that are [`stale`](Self::stale), and returns them.
+    pub fn cleanup_stale(&self, age: Duration) -> Vec<MemberId> {
+        self.engine().forget_all(self.kind, ForgetReason::Stale, |hot, now| is_older(hot, age, now))
+    }
+
+    /// How many members there are, in which state.
+    #[must_use]
+    #[doc(alias = "get_monitoring_stats")]
+    pub fn stats(&self) -> MemberStats {
+        member_stats(self.engine().counts(self.kind))
+    }
+
+    /// Follows the transitions of this kind from now on.
+    pub fn subscribe(&self) -> Transitions<P> {
+        Transitions::new(self.fleet.subscribe())
+    }
+
+    /// Shuts the fleet down, with all its registries: see [`Fleet::shutdown`].
+    pub async fn shutdown(&self) {
+        self.fleet.shutdown().await;
+    }
+
+    /// One page of views.
+    ///
+    /// # Errors
+    /// If the limit is out of range, or the cursor was not given by this registry.
+    pub fn page(&self, query: &MembersQuery) -> Result<MembersPage, InvalidQuery> {
+        self.engine().page(self.kind, query)
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.fleet.engine
+    }
+
+    fn with_kept<T>(&self, id: &MemberId, read: impl FnOnce(&Kept<P>) -> T) -> Option<T> {
+        let key = self.engine().key(self.kind, id);
+        let table = self.engine().table(key);
+        let (_, cold) = table.get(table.find(key)?)?;
+        cold.attachment.as_deref()?.downcast_ref().map(read)
+    }
+
+    fn ids(&self, which: impl Fn(&Hot, &Now) -> bool) -> Vec<MemberId> {
+        let now = self.engine().now();
+        let mut ids = Vec::new();
+        for table in self.engine().shards() {
+            let table = lock(table);
+            let members = table.iter_from(0).filter(|(_, hot, cold)| cold.kind == self.kind && which(hot, &now));
+            ids.extend(members.map(|(_, _, cold)| cold.id.clone()));
+        }
+        ids
+    }
+}
+
+impl<P> Clone for Registry<P> {
+    fn clone(&self) -> Self {
+        Self { fleet: self.fleet.clone(), kind: self.kind, payload: PhantomData }
+    }
+}
+
+impl<P: Payload> std::fmt::Debug for Registry<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("kind", &P::KIND).field("members", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+fn is_older(hot: &Hot, age: Duration, now: &Now) -> bool {
+    u128::from(hot.age(now)) > age.as_micros()
+}
+
+/// Puts a payload with its member, and gives back the one that it replaces.
+fn keep<P: Payload>(attachment: &mut Option<Attachment>, payload: P, now: &Now, history: u32) -> Option<P> {
+    let kept = attachment.as_deref_mut().and_then(|kept| kept.downcast_mut::<Kept<P>>());
+    match kept {
+        Some(kept) => {
+            kept.history.push(&payload, kept.latest.metadata(), now.wall, history);
+            Some(std::mem::replace(&mut kept.latest, payload))
+        }
+        None => {
+            let mut recent = History::default();
+            recent.push(&payload, None, now.wall, history);
+            *attachment = Some(Box::new(Kept { latest: payload, history: recent }));
+            None
+        }
+    }
+}
+
+fn describe<P: Payload>(attachment: &dyn Any) -> Option<Described> {
+    let Kept { latest, .. } = attachment.downcast_ref::<Kept<P>>()?;
+    Some(Described {
+        payload: serde_json::to_value(latest).unwrap_or_default(),
+        status: latest.status(),
+        beat: latest.beat().cloned(),
+    })
+}

@@ -1,0 +1,205 @@
+//! What is shown of members.
+
+use std::sync::PoisonError;
+
+use heartbeat_contract::{
+    Deadlines, HealthState, HoldView, HostFrom, Kind, MemberId, MemberStats, MemberView, MembersPage, Stats,
+};
+
+use crate::core::{Cold, Edges, Hold, Hot, KindIndex, Now, explain};
+use crate::engine::Engine;
+use crate::kinds::{Described, Kinds};
+use crate::lock::lock;
+use crate::query::{InvalidQuery, MembersQuery};
+
+impl MembersQuery {
+    fn admits(&self, hot: &Hot, cold: &Cold) -> bool {
+        (self.states.is_empty() || self.states.contains(&hot.state()))
+            && (self.hive.is_none() || self.hive == cold.hive_id)
+            && self.zone.as_ref().is_none_or(|zone| *zone == cold.zone)
+    }
+
+    /// How many members it admits, where the books say so.
+    fn total(&self, counts: [u64; HealthState::ALL.len()]) -> Option<u64> {
+        if self.hive.is_some() || self.zone.is_some() {
+            return None;
+        }
+        let admitted = HealthState::ALL.iter().filter(|state| self.states.is_empty() || self.states.contains(state));
+        Some(admitted.map(|state| counts[*state as usize]).sum())
+    }
+}
+
+/// Where a page begins: slots are stable, so a member that is there throughout shows exactly once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Cursor {
+    shard: usize,
+    slot: u32,
+}
+
+impl Cursor {
+    fn parse(text: &str) -> Option<Self> {
+        let (shard, slot) = text.split_once('.')?;
+        Some(Self { shard: shard.parse().ok()?, slot: slot.parse().ok()? })
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.shard, self.slot)
+    }
+}
+
+impl Engine {
+    pub(crate) fn view(&self, kind: KindIndex, id: &MemberId) -> Option<MemberView> {
+        let now = self.now();
+        let key = self.key(kind, id);
+        let table = self.table(key);
+        let (hot, cold) = table.get(table.find(key)?)?;
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        Some(view(&kinds, hot, cold, &now))
+    }
+
+    pub(crate) fn page(&self, kind: KindIndex, query: &MembersQuery) -> Result<MembersPage, InvalidQuery> {
+        let limit = query.page_size()?;
+        let from = match &query.cursor {
+            Some(text) => Cursor::parse(text).ok_or_else(|| InvalidQuery::new("cursor", "none of this registry's"))?,
+            None => Cursor::default(),
+        };
+        let now = self.now();
+        let total = query.total(self.counts(kind));
+        let mut members = Vec::new();
+        for (shard, table) in self.shards().iter().enumerate().skip(from.shard) {
+            let first = if shard == from.shard { from.slot } else { 0 };
+            let table = lock(table);
+            // Always after the table, as everywhere: a waiting writer would let two readers wait for each other.
+            let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+            for (slot, hot, cold) in table.iter_from(first) {
+                if cold.kind != kind || !query.admits(hot, cold) {
+                    continue;
+                }
+                if members.len() == limit {
+                    let next_cursor = Some(Cursor { shard, slot }.to_string());
+                    return Ok(MembersPage { members, next_cursor, total });
+                }
+                members.push(view(&kinds, hot, cold, &now));
+            }
+        }
+        Ok(MembersPage { members, next_cursor: None, total })
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let now = self.now();
+        let kinds: Vec<(KindIndex, Kind)> = {
+            let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+            kinds.all().map(|(index, kind)| (index, kind.clone())).collect()
+        };
+        let kinds: std::collections::BTreeMap<Kind, MemberStats> =
+            kinds.into_iter().map(|(index, kind)| (kind, member_stats(self.counts(index)))).collect();
+        let tally = self.tally();
+        Stats {
+            server_time: now.wall,
+            uptime_ms: millis(self.gauges.uptime(std::time::Duration::from_micros(now.mono)).as_micros()),
+            members: kinds.values().fold(MemberStats::default(), |sum, kind| MemberStats {
+                total: sum.total + kind.total,
+                healthy: sum.healthy + kind.healthy,
+                degraded: sum.degraded + kind.degraded,
+                critical: sum.critical + kind.critical,
+                failed: sum.failed + kind.failed,
+                left: sum.left + kind.left,
+            }),
+            kinds,
+            beats: heartbeat_contract::BeatStats {
+                fresh: tally.fresh,
+                duplicate: tally.duplicate,
+                refused: tally.refused,
+                per_second: self.gauges.beats_per_second(now.mono, tally.fresh),
+            },
+            events: self.log.stats(),
+            detection: self.gauges.detection(),
+            driver: self.gauges.driver(self.sweep_steps(), self.credited()),
+        }
+    }
+}
+
+pub(crate) fn member_stats(counts: [u64; HealthState::ALL.len()]) -> MemberStats {
+    let of = |state: HealthState| counts[state as usize];
+    MemberStats {
+        total: counts.iter().sum(),
+        healthy: of(HealthState::Healthy),
+        degraded: of(HealthState::Degraded),
+        critical: of(HealthState::Critical),
+        failed: of(HealthState::Failed),
+        left: of(HealthState::Left),
+    }
+}
+
+fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
+    let described = cold.attachment.as_deref().and_then(|attachment| kinds.describe(cold.kind, attachment));
+    let (payload, status, beat) = match described {
+        Some(Described { payload, status, beat }) => (Some(payload), status, beat),
+        None => (None, None, None),
+    };
+    let (cause, evidence) = explain(hot.state(), hot, cold, now);
+    let (host, host_from) = host(hot, cold);
+    let order = hot.order();
+    MemberView {
+        kind: kinds.name(cold.kind),
+        id: cold.id.clone(),
+        state: hot.state(),
+        cause,
+        evidence,
+        holds: Hold::on(hot, cold, now.at).map(|hold| hold_view(hold, now)).into_iter().collect(),
+        flags: Vec::new(),
+        host,
+        host_from,
+        hive_id: cold.hive_id.clone(),
+        zone: cold.zone.clone(),
+        address: cold.address.map(|address| address.to_string()),
+        endpoint: beat.as_ref().and_then(|beat| beat.endpoint.clone()),
+        age_ms: hot.silence(now) / 1000,
+        credited_ms: hot.credited(now) / 1000,
+        last_seen: cold.last_seen,
+        first_seen: cold.first_seen,
+        deadlines: (hot.state() != HealthState::Left).then(|| deadlines(hot.edges(), hot.age(now))),
+        status: status.map(str::to_owned),
+        self_report: hot.report(),
+        interval_ms: cold.declared_ms().map(u64::from),
+        policy: cold.resolved(hot),
+        ordered: order.is_some(),
+        incarnation: order.map(|order| order.incarnation),
+        seq: order.map(|order| order.seq),
+        loss_rate: cold.loss_rate(hot),
+        restarts: cold.restarts,
+        skew_ms: cold.skew_ms,
+        rtt_ms: beat.and_then(|beat| beat.rtt_ms),
+        directives: Vec::new(),
+        payload,
+    }
+}
+
+/// Where a member lives: its hive if told, else the address of its beats.
+fn host(hot: &Hot, cold: &Cold) -> (String, HostFrom) {
+    match (&cold.hive_id, cold.address) {
+        (Some(hive), _) => (hive.to_string(), HostFrom::HiveId),
+        (None, Some(address)) => (address.to_string(), HostFrom::Address),
+        (None, None) if hot.has_beaten() => ("local".to_owned(), HostFrom::Local),
+        (None, None) => ("unknown".to_owned(), HostFrom::Unknown),
+    }
+}
+
+fn hold_view(hold: Hold, now: &Now) -> HoldView {
+    HoldView { reason: hold.reason, since: now.wall_at(hold.since), until: now.wall_at(hold.until) }
+}
+
+fn deadlines(edges: Edges, age: u64) -> Deadlines {
+    let until = |edge: u64| (edge as i64 - age as i64) / 1000;
+    Deadlines {
+        degraded_in_ms: until(edges.degraded),
+        critical_in_ms: until(edges.critical),
+        failed_in_ms: until(edges.failed),
+    }
+}
+
+fn millis(micros: u128) -> u64 {
+    u64::try_from(micros / 1000).unwrap_or(u64::MAX)
+}
