@@ -1,1 +1,100 @@
 //! Push loops that report a process as alive and working to a heartbeat registry.
+//!
+//! A worker, a hive or a member of a kind of your own starts one loop. It beats at its interval, and at once when its
+//! status changes; it numbers its beats so that a registry can tell runs, order and loss apart; it obeys what the answers
+//! ask for; and it says goodbye at the end.
+//!
+//! ```
+//! use heartbeat_contract::{Ack, WorkerHeartbeat, WorkerStatus};
+//! use heartbeat_sender::{ChannelTransport, Outcome, WorkerHeartbeatConfig, start_over, system_clock};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // With the feature `http`, `start_worker_heartbeat_task(WorkerHeartbeatConfig::new(id, url))` beats to a registry.
+//! // Here the beats come to this process instead, and it answers them itself.
+//! let (transport, mut deliveries) = ChannelTransport::<WorkerHeartbeat>::new(16);
+//! let registry = tokio::spawn(async move {
+//!     let mut told = Vec::new();
+//!     while let Some(delivery) = deliveries.recv().await {
+//!         told.push(delivery.beat.status);
+//!         delivery.answer.send(Ok(Ack {
+//!             acknowledged: true,
+//!             server_time: system_clock(),
+//!             next_in_ms: 30_000,
+//!             directives: vec![],
+//!         }));
+//!     }
+//!     told
+//! });
+//!
+//! let config = WorkerHeartbeatConfig::in_process("worker-123")
+//!     .initially(|worker| worker.status = Some(WorkerStatus::Starting));
+//! let heartbeat = start_over(config, transport)?;
+//! assert!(matches!(heartbeat.outcomes().next().await, Some(Outcome::Acknowledged { .. })));
+//!
+//! heartbeat.update(|worker| worker.status = Some(WorkerStatus::Idle));
+//! heartbeat.update(|worker| worker.queue_depth = Some(7));
+//! let end = heartbeat.shutdown().await;
+//! assert!(matches!(end, Outcome::Left { acknowledged: true, .. }));
+//! assert_eq!(registry.await?.last(), Some(&Some(WorkerStatus::Idle)));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The loop runs on a thread of its own, with a runtime of its own, so that an application that starves its runtime is
+//! still heard, as what it is: alive. That it also *works* is told by [`HeartbeatHandle::progress`]. [`spawn_on`] runs the
+//! loop in a runtime of the application instead, and [`run`] is the loop itself, for simulations.
+//!
+//! # What it does not do
+//!
+//! It keeps no beat for later: a beat that fails is followed by the newest state at the next slot, and memory stays flat
+//! however long the registry is away. It does not restart, stop or drain anything: what a registry asks for comes with the
+//! [`Outcome`], and obeying is up to the application. It installs no signal handler and no subscriber, and never decides
+//! that its registry is dead.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `http` (default) | `HttpTransport`, `send_heartbeat` and the `start_*_heartbeat_task` functions |
+//! | `rustls` | `https://` registries |
+//! | `host-metrics` | `HostMetrics` and `HiveHeartbeatConfig::with_host_metrics` |
+
+mod agenda;
+#[cfg(feature = "http")]
+mod answer;
+mod channel;
+mod clock;
+mod config;
+mod handle;
+#[cfg(feature = "host-metrics")]
+mod host_metrics;
+#[cfg(feature = "http")]
+mod http;
+mod journal;
+mod outcome;
+mod progress;
+mod run;
+mod schedule;
+mod send_error;
+mod shared;
+mod shown;
+mod stamp;
+mod start;
+mod transport;
+
+pub use channel::{Answer, ChannelTransport, Delivery};
+pub use clock::system_clock;
+pub use config::{ConfigError, HeartbeatConfig, HiveHeartbeatConfig, WorkerHeartbeatConfig};
+pub use handle::{HeartbeatHandle, HeartbeatTask, heartbeat_task};
+#[cfg(feature = "host-metrics")]
+pub use host_metrics::HostMetrics;
+#[cfg(feature = "http")]
+pub use http::{HttpTransport, send_heartbeat};
+pub use outcome::{Outcome, Outcomes};
+pub use run::run;
+pub use send_error::SendError;
+pub use start::{spawn_on, start_over};
+#[cfg(feature = "http")]
+pub use start::{start_heartbeat_task, start_hive_heartbeat_task, start_worker_heartbeat_task};
+pub use transport::Transport;

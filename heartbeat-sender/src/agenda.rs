@@ -1,0 +1,195 @@
+//! When the next beat goes out: for a slot, at once for news, later for a registry that asks. Plain arithmetic: times are
+//! durations since the loop started.
+
+use std::time::Duration;
+
+use heartbeat_contract::Ack;
+
+use crate::schedule::Schedule;
+
+/// News goes out at once, but not more often than this.
+const NEWS_PITCH: Duration = Duration::from_secs(1);
+/// A registry may slow a sender down by this factor at most.
+const LARGEST_STRETCH: u32 = 10;
+
+/// Decides when to beat next.
+#[derive(Debug)]
+pub(crate) struct Agenda {
+    schedule: Schedule,
+    interval: Duration,
+    /// The pitch that the registry has acknowledged, and so judges by.
+    acknowledged: Option<Duration>,
+    /// From when news may go out.
+    news_from: Duration,
+    /// No beat before this, slot or news.
+    not_before: Duration,
+    /// A beat off schedule, whether there is news or not.
+    again_at: Option<Duration>,
+}
+
+impl Agenda {
+    pub(crate) fn new(first: Duration, interval: Duration) -> Self {
+        Self {
+            schedule: Schedule::new(first, interval),
+            interval,
+            acknowledged: None,
+            news_from: Duration::ZERO,
+            not_before: Duration::ZERO,
+            again_at: None,
+        }
+    }
+
+    /// The configured interval that the slots go by.
+    pub(crate) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// When to beat next.
+    pub(crate) fn next(&self, has_news: bool) -> Duration {
+        let news = has_news.then_some(self.news_from);
+        let soonest = news.into_iter().chain(self.again_at).fold(self.schedule.next(), Duration::min);
+        soonest.max(self.not_before)
+    }
+
+    /// Takes the beat that is due, if one is.
+    pub(crate) fn take(&mut self, now: Duration, has_news: bool) -> Option<Due> {
+        if now < self.next(has_news) {
+            return None;
+        }
+        self.not_before = Duration::ZERO;
+        self.again_at = None;
+        let slot = self.schedule.take(now);
+        if has_news && slot.is_none() {
+            self.news_from = now + NEWS_PITCH;
+        }
+        Some(slot.map_or(Due::OffSchedule, Due::Slot))
+    }
+
+    /// Goes by another interval from the beat that goes out now, which is the first to declare it.
+    pub(crate) fn change_interval(&mut self, now: Duration, interval: Duration) {
+        self.interval = interval;
+        self.schedule.restart(now, interval);
+    }
+
+    /// Obeys an ack that has just come.
+    pub(crate) fn acknowledged(&mut self, now: Duration, ack: &Ack) {
+        let granted = ack.next_in().clamp(self.interval, self.interval * LARGEST_STRETCH);
+        self.schedule.stretch(now, granted);
+        self.acknowledged = Some(granted);
+    }
+
+    /// Obeys a `Retry-After` by at most one pitch: staying alive comes before politeness.
+    pub(crate) fn asked_to_wait(&mut self, now: Duration, retry_after: Duration) {
+        let latest = self.schedule.next() + self.schedule.pitch();
+        self.not_before = now.saturating_add(retry_after).min(latest);
+    }
+
+    /// Repeats a beat that failed before the next slot, if the registry still judges by a shorter pitch than that of the
+    /// slots: then it has not heard of the longer interval yet, and would miss the beats that no longer come.
+    pub(crate) fn failed(&mut self, sent_at: Duration) {
+        if let Some(judged) = self.acknowledged
+            && judged < self.schedule.pitch()
+        {
+            self.again_at = Some(sent_at + judged);
+        }
+    }
+
+    /// Beats again at once.
+    pub(crate) fn again(&mut self, now: Duration) {
+        self.again_at = Some(now);
+    }
+}
+
+/// What a beat is sent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// The slot of this number.
+    Slot(u64),
+    /// News, or a repetition.
+    OffSchedule,
+}
+
+#[cfg(test)]
+mod tests {
+    use heartbeat_contract::Ack;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn ack(next_in: Duration) -> Ack {
+        Ack {
+            acknowledged: true,
+            server_time: Timestamp::UNIX_EPOCH,
+            next_in_ms: u64::try_from(next_in.as_millis()).unwrap(),
+            directives: Vec::new(),
+        }
+    }
+
+    /// An agenda whose slot 0, at time zero, has been taken.
+    fn every(interval: Duration) -> Agenda {
+        let mut agenda = Agenda::new(Duration::ZERO, interval);
+        assert_eq!(agenda.take(Duration::ZERO, false), Some(Due::Slot(0)));
+        agenda
+    }
+
+    #[test]
+    fn news_goes_out_at_once_and_at_most_once_a_second() {
+        let mut agenda = every(30 * S);
+        assert_eq!(agenda.take(5 * S, true), Some(Due::OffSchedule));
+        assert_eq!(agenda.next(true), 6 * S);
+        assert_eq!(agenda.take(5 * S + S / 2, true), None);
+        assert_eq!(agenda.take(6 * S, true), Some(Due::OffSchedule));
+        assert_eq!(agenda.next(false), 30 * S);
+        assert_eq!(agenda.take(30 * S, true), Some(Due::Slot(1)));
+    }
+
+    #[test]
+    fn a_grant_is_obeyed_between_the_interval_and_ten_times_it() {
+        for (granted, obeyed) in [(0, 10), (5, 10), (10, 10), (25, 25), (100, 100), (101, 100), (u64::MAX / 1000, 100)]
+        {
+            let mut agenda = every(10 * S);
+            agenda.acknowledged(Duration::ZERO, &ack(Duration::from_secs(granted)));
+            assert_eq!(agenda.next(false), Duration::from_secs(obeyed), "granted {granted} s");
+        }
+    }
+
+    #[test]
+    fn retry_after_moves_the_next_beat_by_at_most_one_interval() {
+        for (retry_after, next) in [(0, 10), (5, 10), (12, 13), (300, 20), (u64::MAX, 20)] {
+            let mut agenda = every(10 * S);
+            agenda.asked_to_wait(S, Duration::from_secs(retry_after));
+            assert_eq!(agenda.next(true).max(agenda.next(false)), Duration::from_secs(next), "{retry_after} s");
+        }
+        let mut agenda = every(10 * S);
+        agenda.asked_to_wait(S, 12 * S);
+        assert_eq!(agenda.next(true), 13 * S, "news waits too");
+        assert_eq!(agenda.take(13 * S, false), Some(Due::Slot(1)), "the slot keeps its number");
+        assert_eq!(agenda.next(false), 20 * S, "and the next one its place");
+    }
+
+    #[test]
+    fn a_longer_interval_that_was_not_heard_is_repeated_at_the_shorter_one() {
+        let mut agenda = every(S);
+        agenda.acknowledged(Duration::ZERO, &ack(S));
+        agenda.change_interval(5 * S, 60 * S);
+        assert_eq!(agenda.next(false), 65 * S);
+        agenda.failed(5 * S);
+        assert_eq!(agenda.take(6 * S, false), Some(Due::OffSchedule));
+        agenda.failed(6 * S);
+        assert_eq!(agenda.take(7 * S, false), Some(Due::OffSchedule));
+        agenda.acknowledged(7 * S, &ack(60 * S));
+        assert_eq!(agenda.take(65 * S, false), Some(Due::Slot(0)));
+        agenda.failed(65 * S);
+        assert_eq!(agenda.next(false), 125 * S);
+    }
+
+    #[test]
+    fn a_failure_moves_no_slot() {
+        let mut agenda = every(10 * S);
+        agenda.failed(Duration::ZERO);
+        assert_eq!(agenda.next(false), 10 * S);
+        assert_eq!(agenda.take(10 * S, false), Some(Due::Slot(1)));
+    }
+}

@@ -1,0 +1,215 @@
+//! The application's end of a heartbeat loop.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use heartbeat_contract::{MemberId, Payload};
+use tokio::sync::watch;
+
+use crate::clock::monotonic;
+use crate::config::{Fill, check_pace};
+use crate::journal::Causes;
+use crate::shared::Shared;
+use crate::stamp::Whereabouts;
+use crate::{ConfigError, HeartbeatConfig, Outcome, Outcomes};
+
+const DEFAULT_REASON: &str = "shutdown";
+/// The contract's limit for the reason of a goodbye.
+const MAX_REASON_BYTES: usize = 256;
+
+/// Tells a running heartbeat loop what its beats should say; cheap to clone.
+///
+/// None of its methods waits for the network, except those that say goodbye. Dropping all handles lets the loop run on, as
+/// dropping tokio's `JoinHandle` does; if the process then ends without a goodbye, a registry takes the member for failed
+/// after a while. Once the loop has ended, all methods are without effect.
+pub struct HeartbeatHandle<P: Payload> {
+    id: MemberId,
+    request_timeout: Option<Duration>,
+    shared: Arc<Shared<P>>,
+    outcomes: Outcomes,
+    driver: Arc<Mutex<Option<Driver>>>,
+}
+
+/// What drives a loop, to be waited for at its end.
+#[derive(Debug)]
+pub(crate) enum Driver {
+    /// A thread of its own.
+    Thread(thread::JoinHandle<()>),
+    /// A task in a runtime of the application.
+    Task(tokio::task::JoinHandle<()>),
+}
+
+/// A heartbeat loop that is ready to [`run`](crate::run).
+#[must_use = "nothing beats before it is run"]
+pub struct HeartbeatTask<P: Payload> {
+    pub(crate) shared: Arc<Shared<P>>,
+    pub(crate) outcomes: watch::Sender<Outcome>,
+    pub(crate) id: MemberId,
+    pub(crate) interval: Duration,
+    pub(crate) request_timeout: Option<Duration>,
+    pub(crate) whereabouts: Whereabouts,
+    pub(crate) collector: Option<fn() -> Fill<P>>,
+}
+
+/// Checks a config and returns a loop that is ready to [`run`](crate::run) and the handle to it; for those who drive the
+/// loop themselves, such as simulations. Others start it with one call.
+///
+/// # Errors
+/// If the config is invalid.
+pub fn heartbeat_task<P: Payload>(
+    config: HeartbeatConfig<P>,
+) -> Result<(HeartbeatHandle<P>, HeartbeatTask<P>), ConfigError> {
+    config.validate()?;
+    let payload = config.payload()?;
+    let id = payload.id().clone();
+    let shared = Arc::new(Shared::new(payload, config.interval));
+    let (outcomes, latest) = watch::channel(Outcome::Pending);
+    let handle = HeartbeatHandle {
+        id: id.clone(),
+        request_timeout: config.request_timeout,
+        shared: Arc::clone(&shared),
+        outcomes: Outcomes::new(latest),
+        driver: Arc::default(),
+    };
+    let task = HeartbeatTask {
+        shared,
+        outcomes,
+        id,
+        interval: config.interval,
+        request_timeout: config.request_timeout,
+        collector: config.collector(),
+        whereabouts: Whereabouts { endpoint: config.endpoint, hive_id: config.hive_id, zone: config.zone },
+    };
+    Ok((handle, task))
+}
+
+impl<P: Payload> HeartbeatHandle<P> {
+    /// Who beats.
+    #[must_use]
+    pub fn id(&self) -> &MemberId {
+        &self.id
+    }
+
+    /// Changes what the beats say. A change of the status or of the self-report goes out at once, but at most one beat a
+    /// second does so; everything else goes out with the next beat. Beats tell the newest state, not each state.
+    ///
+    /// A change that alters the id, or after which the payload breaks a limit of the contract, such as a `last_error` of
+    /// more than 1 KiB or a figure that is not a number, is dropped as a whole and logged: the beats go on with what was
+    /// there before. So they do however long `change` takes. It must not call `update` itself, which would wait for its
+    /// own end.
+    pub fn update(&self, change: impl FnOnce(&mut P)) {
+        if let Err(error) = self.shared.update(change) {
+            tracing::error!(kind = %P::KIND, id = %self.id, error = %Causes(&error), "dropped an update");
+        }
+    }
+
+    /// Reports how the member's work gets on: whether there is work in hand, and how much is done so far, in units of its
+    /// choice that only grow. A registry calls a member stuck that stays busy while `done` stays the same; one that never
+    /// reports is never called stuck.
+    ///
+    /// Cheap enough to call per unit of work. The beats tell how long ago `done` last grew, or work began if that was
+    /// later.
+    pub fn progress(&self, busy: bool, done: u64) {
+        self.shared.progress(busy, done, monotonic());
+    }
+
+    /// Beats at once, but not more than once a second.
+    pub fn beat_now(&self) {
+        self.shared.ask();
+    }
+
+    /// Changes the interval, and beats at once to tell so; the slots are counted from that beat. If another beat went out
+    /// at once within the last second, this one waits for the rest of it or for the next slot of the old interval,
+    /// whichever is sooner.
+    ///
+    /// # Errors
+    /// If the interval is outside 100 ms to 24 h, or shorter than the configured request timeout. The old one stays.
+    pub fn set_interval(&self, interval: Duration) -> Result<(), ConfigError> {
+        check_pace(interval, self.request_timeout)?;
+        self.shared.set_interval(interval);
+        Ok(())
+    }
+
+    /// How the beats fare: the latest outcome, and those to come.
+    #[must_use]
+    pub fn outcomes(&self) -> Outcomes {
+        self.outcomes.clone()
+    }
+
+    /// Says goodbye with the reason `shutdown`, so that no registry takes the end for a failure, and waits for the loop to
+    /// end. Returns the final outcome.
+    ///
+    /// A beat in flight is given up; the goodbye is tried once, for at most 2 s. Works without a runtime of your own, but a
+    /// loop that was spawned on a runtime is no more punctual than that runtime.
+    ///
+    /// # Cancel safety
+    /// Dropping the future once polled stops the wait, not the goodbye.
+    pub async fn shutdown(self) -> Outcome {
+        self.shutdown_because(DEFAULT_REASON).await
+    }
+
+    /// Says goodbye like [`shutdown`](Self::shutdown), for a reason of your own. Of a reason longer than 256 bytes, the
+    /// contract's limit, the beginning is told.
+    ///
+    /// # Cancel safety
+    /// Dropping the future once polled stops the wait, not the goodbye.
+    pub async fn shutdown_because(self, reason: impl Into<String>) -> Outcome {
+        let mut reason = reason.into();
+        reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+        self.shared.leave(reason);
+        let last = self.outcomes.clone().end().await;
+        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(driver) = driver {
+            driver.join().await;
+        }
+        last
+    }
+
+    pub(crate) fn driven_by(self, driver: Driver) -> Self {
+        *self.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(driver);
+        self
+    }
+}
+
+impl Driver {
+    /// Waits for the end of a driver whose loop has ended, which is a matter of microseconds.
+    async fn join(self) {
+        let panicked = match self {
+            Self::Thread(thread) => thread.join().is_err(),
+            Self::Task(task) => task.await.is_err_and(|error| error.is_panic()),
+        };
+        if panicked {
+            tracing::error!("the heartbeat loop has panicked");
+        }
+    }
+}
+
+impl<P: Payload> Clone for HeartbeatHandle<P> {
+    fn clone(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            request_timeout: self.request_timeout,
+            shared: Arc::clone(&self.shared),
+            outcomes: self.outcomes.clone(),
+            driver: Arc::clone(&self.driver),
+        }
+    }
+}
+
+impl<P: Payload> fmt::Debug for HeartbeatHandle<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeartbeatHandle")
+            .field("kind", &P::KIND)
+            .field("id", &self.id)
+            .field("latest", &self.outcomes.latest())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<P: Payload> fmt::Debug for HeartbeatTask<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeartbeatTask").field("kind", &P::KIND).field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,278 @@
+//! Beats over HTTP.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use heartbeat_contract::{Ack, Payload, routes};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, Url, redirect, retry};
+
+use crate::answer::{Answer, MAX_ANSWER_BYTES};
+use crate::run::send_within;
+use crate::shown::{has_credentials, without_credentials};
+use crate::{ConfigError, HeartbeatConfig, SendError, Transport};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Below the minute after which load balancers commonly drop an idle connection without a word.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+const ONE_SHOT_TIMEOUT: Duration = Duration::from_secs(5);
+const USER_AGENT: &str = concat!("heartbeat-sender/", env!("CARGO_PKG_VERSION"));
+
+/// Brings beats to a registry over HTTP/1.1, on one connection that is kept open between beats.
+///
+/// It connects within 2 s, follows no redirect, uses no proxy and reads at most 64 KiB of an answer. A beat that meets a
+/// kept connection which the registry has just closed is sent once more, on a new one, with the same number.
+pub struct HttpTransport {
+    client: Client,
+    base: Url,
+    authorization: Option<HeaderValue>,
+    /// Whether there may be a kept connection, so that a lost one is no sign of a lost registry.
+    may_be_kept: AtomicBool,
+}
+
+impl HttpTransport {
+    /// A transport to the registry at an absolute URL, which may end in the path it is mounted under.
+    ///
+    /// # Errors
+    /// If the URL is no absolute `http://` URL without query and fragment, or `https://` without the feature `rustls`, or
+    /// if the system refuses the client.
+    pub fn new(registry_url: &str) -> Result<Self, ConfigError> {
+        let base = parse_base(registry_url)?;
+        let client = client().map_err(|error| ConfigError::System(error.into()))?;
+        Ok(Self { client, base, authorization: None, may_be_kept: AtomicBool::new(false) })
+    }
+
+    /// Sends a token with each beat, as `Authorization: Bearer`.
+    ///
+    /// # Errors
+    /// If the token has characters that no HTTP header can carry, or the URL holds a user name or password.
+    pub fn with_bearer_token(mut self, token: &str) -> Result<Self, ConfigError> {
+        self.authorization = Some(parse_token(token, &self.base)?);
+        Ok(self)
+    }
+
+    pub(crate) fn for_config<P: Payload>(config: &HeartbeatConfig<P>) -> Result<Self, ConfigError> {
+        let transport = Self::new(config.registry_url.as_deref().ok_or(ConfigError::NoRegistryUrl)?)?;
+        match &config.bearer_token {
+            Some(token) => transport.with_bearer_token(token),
+            None => Ok(transport),
+        }
+    }
+
+    async fn post(&self, path: &str, body: Vec<u8>) -> Result<Ack, SendError> {
+        let was_kept = self.may_be_kept.swap(false, Ordering::Relaxed);
+        let answer = match self.request(path, body.clone()).await {
+            Err(error) if was_kept && is_closed(&error) => self.request(path, body).await,
+            answer => answer,
+        };
+        let response = answer.map_err(|error| self.lost(error))?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = self.body_of(response).await?;
+        self.may_be_kept.store(true, Ordering::Relaxed);
+        let text = |name: HeaderName| text_of(&headers, name);
+        Answer { status, retry_after: text(RETRY_AFTER), date: text(DATE), body: &body }.read()
+    }
+
+    async fn request(&self, path: &str, body: Vec<u8>) -> Result<Response, reqwest::Error> {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        let mut request = self.client.post(url).header(CONTENT_TYPE, "application/json").body(body);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        request.send().await
+    }
+
+    async fn body_of(&self, mut response: Response) -> Result<Vec<u8>, SendError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(error))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_ANSWER_BYTES {
+                let detail = format_args!("longer than {MAX_ANSWER_BYTES} bytes");
+                return Err(SendError::unreadable(response.status().as_u16(), detail));
+            }
+        }
+        Ok(body)
+    }
+
+    fn lost(&self, error: reqwest::Error) -> SendError {
+        // Without the URL, which may hold a password; where it matters, the origin is told.
+        let error = error.without_url();
+        let origin = || self.base.origin().ascii_serialization();
+        match (error.is_connect(), error.is_timeout()) {
+            (true, true) => SendError::connect_timeout(origin(), error),
+            (true, false) => SendError::connect(origin(), error),
+            (false, _) => SendError::lost(error),
+        }
+    }
+}
+
+impl<P: Payload> Transport<P> for HttpTransport {
+    async fn send(&self, beat: P) -> Result<Ack, SendError> {
+        let body = serde_json::to_vec(&beat).map_err(SendError::unwritable)?;
+        self.post(&routes::beat(&P::KIND), body).await
+    }
+}
+
+impl fmt::Debug for HttpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = self.base.origin().ascii_serialization();
+        f.debug_struct("HttpTransport").field("origin", &origin).finish_non_exhaustive()
+    }
+}
+
+/// Sends one beat as it is, without a loop, and waits at most 5 s for its answer.
+///
+/// Without `beat.incarnation` and `beat.seq` a beat is unordered; a registry refuses one for a member that it knows as
+/// alive and ordered, such as one with a running loop.
+///
+/// ```no_run
+/// use heartbeat_contract::{MemberId, WorkerHeartbeat};
+/// use heartbeat_sender::send_heartbeat;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let beat = WorkerHeartbeat::new(MemberId::new("nightly-7")?);
+/// let ack = send_heartbeat("http://localhost:8500", beat).await?;
+/// println!("next beat expected in {:?}", ack.next_in());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// If the URL cannot be used, the registry cannot be reached or does not answer with an ack.
+///
+/// # Panics
+/// Outside a tokio runtime, or in one without I/O and time.
+///
+/// # Cancel safety
+/// Dropped before it completes, the beat may or may not have arrived.
+pub async fn send_heartbeat<P: Payload>(registry_url: impl AsRef<str>, beat: P) -> Result<Ack, SendError> {
+    let transport = HttpTransport::new(registry_url.as_ref())?;
+    send_within(ONE_SHOT_TIMEOUT, &transport, beat).await
+}
+
+fn client() -> reqwest::Result<Client> {
+    Client::builder()
+        .user_agent(USER_AGENT)
+        .http1_only()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .pool_max_idle_per_host(1)
+        .build()
+}
+
+/// Whether a transport could be made of these.
+pub(crate) fn check(registry_url: &str, bearer_token: Option<&str>) -> Result<(), ConfigError> {
+    let base = parse_base(registry_url)?;
+    bearer_token.map_or(Ok(()), |token| parse_token(token, &base).map(drop))
+}
+
+fn parse_token(token: &str, base: &Url) -> Result<HeaderValue, ConfigError> {
+    if has_credentials(base) {
+        // They would be sent as an `Authorization` of their own.
+        return Err(ConfigError::TwoAuthorizations);
+    }
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ConfigError::BearerToken)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn parse_base(registry_url: &str) -> Result<Url, ConfigError> {
+    let shown = || without_credentials(registry_url);
+    let refused = |reason: &str| ConfigError::RegistryUrl { url: shown(), reason: reason.to_owned() };
+    let url = Url::parse(registry_url).map_err(|error| refused(&format!("is no absolute URL: {error}")))?;
+    match url.scheme() {
+        "http" => {}
+        "https" if cfg!(feature = "rustls") => {}
+        "https" => return Err(ConfigError::HttpsUnsupported(shown())),
+        _ => return Err(refused("is neither http:// nor https://")),
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refused("has a query or fragment"));
+    }
+    Ok(url)
+}
+
+fn text_of(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Whether the connection was closed before any of the answer came, as it happens when a server closes an idle connection
+/// while a request is under way to it (hyperium/hyper#2136).
+fn is_closed(error: &reqwest::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    error.is_request() && !error.is_connect() && causes.any(is_closing)
+}
+
+fn is_closing(cause: &(dyn Error + 'static)) -> bool {
+    if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+        return error.is_incomplete_message() || error.is_canceled() || error.is_closed();
+    }
+    let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(io, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(url: &str) -> String {
+        HttpTransport::new(url).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_url_that_is_no_http_url_is_refused_with_its_reason() {
+        assert_eq!(refused("localhost:8500"), "registry URL \"localhost:8500\" is neither http:// nor https://");
+        assert!(refused("queen").contains("is no absolute URL"), "{}", refused("queen"));
+        assert!(refused("http://queen:8500/?token=x").ends_with("has a query or fragment"));
+    }
+
+    #[test]
+    fn https_is_spoken_with_the_feature_and_refused_by_its_name_without() {
+        let https = HttpTransport::new("https://queen.example");
+        if cfg!(feature = "rustls") {
+            assert!(https.is_ok());
+        } else {
+            let expected = "registry URL \"https://queen.example\" needs the feature `rustls` of heartbeat-sender";
+            assert_eq!(https.unwrap_err().to_string(), expected);
+            assert_eq!(refused("https://me:secret@queen.example"), expected.replace("example", "example/"));
+        }
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_carry_is_refused() {
+        let transport = HttpTransport::new("http://queen:8500").unwrap();
+        assert!(matches!(transport.with_bearer_token("a\nb"), Err(ConfigError::BearerToken)));
+    }
+
+    #[test]
+    fn neither_token_nor_password_is_shown() {
+        let with_password = HttpTransport::new("http://me:secret@queen:8500").unwrap();
+        let with_token = HttpTransport::new("http://queen:8500").unwrap().with_bearer_token("secret").unwrap();
+        for transport in [with_password, with_token] {
+            assert_eq!(format!("{transport:?}"), "HttpTransport { origin: \"http://queen:8500\", .. }");
+        }
+        for url in ["http://me:secret@queen:8500/?x", "ftp://me:secret@queen", "http://me:se/secret@queen"] {
+            let refused = HttpTransport::new(url).unwrap_err();
+            assert!(!format!("{refused} {refused:?}").contains("secret"), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_and_a_password_are_one_too_many() {
+        for url in ["http://me:secret@queen:8500", "http://me@queen:8500"] {
+            let transport = HttpTransport::new(url).unwrap();
+            assert!(matches!(transport.with_bearer_token("token"), Err(ConfigError::TwoAuthorizations)));
+            let mut config = crate::WorkerHeartbeatConfig::new("worker-123", url);
+            assert!(config.validate().is_ok());
+            config.bearer_token = Some("token".into());
+            assert!(matches!(config.validate(), Err(ConfigError::TwoAuthorizations)));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What a handle and its loop share: what the next beat should say.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use heartbeat_contract::{HealthStatus, Payload, Progress, Violations};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::progress::ProgressMark;
+
+/// Only ever the newest state, never a queue.
+#[derive(Debug)]
+pub(crate) struct Shared<P> {
+    /// Held while the application changes the payload, so that changes do not overwrite each other. The loop never waits
+    /// for it.
+    updating: Mutex<()>,
+    desired: Mutex<Desired<P>>,
+    news: Notify,
+    leave: Notify,
+}
+
+#[derive(Debug)]
+struct Desired<P> {
+    payload: P,
+    progress: Option<ProgressMark>,
+    interval: Duration,
+    asked: bool,
+    leaving: Option<String>,
+}
+
+/// What one beat says.
+#[derive(Debug)]
+pub(crate) struct Snapshot<P> {
+    pub(crate) payload: P,
+    pub(crate) progress: Option<Progress>,
+    pub(crate) interval: Duration,
+}
+
+/// The words whose change is worth a beat of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Words {
+    status: Option<&'static str>,
+    self_report: Option<HealthStatus>,
+}
+
+impl Words {
+    pub(crate) fn of(payload: &impl Payload) -> Self {
+        Self { status: payload.status(), self_report: payload.self_report() }
+    }
+}
+
+impl<P: Payload> Shared<P> {
+    pub(crate) fn new(payload: P, interval: Duration) -> Self {
+        Self {
+            updating: Mutex::new(()),
+            desired: Mutex::new(Desired { payload, progress: None, interval, asked: false, leaving: None }),
+            news: Notify::new(),
+            leave: Notify::new(),
+        }
+    }
+
+    /// Changes the payload; a change that is refused leaves it as it was.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut P)) -> Result<(), UpdateError> {
+        let _updating = self.updating.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut payload = self.lock().payload.clone();
+        change(&mut payload);
+        heartbeat_contract::validate(&payload).map_err(UpdateError::Invalid)?;
+        let mut desired = self.lock();
+        if payload.id() != desired.payload.id() {
+            return Err(UpdateError::IdChanged);
+        }
+        let is_news = Words::of(&payload) != Words::of(&desired.payload);
+        desired.payload = payload;
+        drop(desired);
+        if is_news {
+            self.news.notify_one();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn progress(&self, busy: bool, done: u64, now: Instant) {
+        let mut desired = self.lock();
+        desired.progress = Some(ProgressMark::next(desired.progress, busy, done, now));
+    }
+
+    pub(crate) fn ask(&self) {
+        self.lock().asked = true;
+        self.news.notify_one();
+    }
+
+    pub(crate) fn set_interval(&self, interval: Duration) {
+        self.lock().interval = interval;
+        self.news.notify_one();
+    }
+
+    /// Asks for a goodbye; the first reason stands.
+    pub(crate) fn leave(&self, reason: String) {
+        self.lock().leaving.get_or_insert(reason);
+        self.leave.notify_one();
+    }
+
+    /// Whether there is something that the last beat did not say and that should not wait for a slot.
+    pub(crate) fn has_news(&self, told: Option<Words>, interval: Duration) -> bool {
+        let desired = self.lock();
+        desired.asked || desired.interval != interval || told.is_some_and(|told| told != Words::of(&desired.payload))
+    }
+
+    /// Takes what the next beat says.
+    pub(crate) fn snapshot(&self, now: Instant) -> Snapshot<P> {
+        let mut desired = self.lock();
+        desired.asked = false;
+        Snapshot {
+            payload: desired.payload.clone(),
+            progress: desired.progress.map(|progress| progress.at(now)),
+            interval: desired.interval,
+        }
+    }
+
+    /// Waits until [`has_news`](Self::has_news) is worth another look. Only one may wait at a time.
+    pub(crate) async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// Waits for the wish to leave, and its reason. Only one may wait at a time.
+    pub(crate) async fn asked_to_leave(&self) -> String {
+        loop {
+            if let Some(reason) = self.lock().leaving.clone() {
+                return reason;
+            }
+            self.leave.notified().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Desired<P>> {
+        // No change is left half done under this lock: those of the payload work on a copy.
+        self.desired.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a change of the payload is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpdateError {
+    #[error("it changes the id")]
+    IdChanged,
+    /// A registry would refuse every beat with such a payload, and call the member failed in the end.
+    #[error("it breaks the contract")]
+    Invalid(#[source] Violations),
+}

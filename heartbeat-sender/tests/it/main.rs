@@ -1,0 +1,13 @@
+//! The loop over its two transports: by a paused clock in process, and over real sockets.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod goodbye;
+#[cfg(feature = "http")]
+mod http;
+mod member;
+mod order;
+mod pace;
+#[cfg(feature = "http")]
+mod registry;
+mod start;
+mod telling;
