@@ -1,2 +1,82 @@
 //! The project's own tasks: demo, setup, test, tidy, ci.
-fn main() {}
+
+mod ci;
+mod clock;
+mod counts;
+mod demo;
+mod deny;
+mod features;
+mod licence;
+mod outcome;
+mod program;
+mod setup;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::demo::ShowFor;
+use crate::outcome::Outcome;
+use crate::test::Skips;
+
+/// The project's own tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Start a registry, a hive and eight workers, let some die, and watch the verdicts.
+    Demo {
+        /// How long to show, from when all members have joined to the closing table: at least 20s. Without it, the demo stays
+        /// up afterwards.
+        #[arg(long = "for", value_name = "DURATION", value_parser = demo::parse_duration)]
+        show_for: Option<Duration>,
+    },
+    /// Install the programs that some checks need.
+    Setup,
+    /// Run every test.
+    Test,
+    /// Check what no compiler checks: who may depend on whom, who reads no clock, where files belong.
+    Tidy,
+    /// Run all that a change has to pass, and stop at the first failure.
+    Ci {
+        /// Run the slow forms, too.
+        #[arg(long)]
+        full: bool,
+        /// Run these alone, such as `clippy`.
+        #[arg(value_name = "STEP")]
+        steps: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{}", outcome::report(&*failure));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> Outcome {
+    std::env::set_current_dir(program::workspace_root())?;
+    match *task {
+        Task::Demo { show_for } => demo::run(show_for.map_or(Ok(ShowFor::UntilCtrlC), ShowFor::at_least_the_script)?),
+        Task::Setup => setup::run(),
+        Task::Test => test::run(Skips::Allowed),
+        Task::Tidy => tidy::run(&known_tasks()),
+        Task::Ci { full, ref steps } => ci::run(full, steps, &known_tasks()),
+    }
+}
+
+fn known_tasks() -> Vec<String> {
+    Args::command().get_subcommands().map(|task| task.get_name().to_owned()).collect()
+}

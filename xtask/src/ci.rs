@@ -1,0 +1,129 @@
+//! All that a change has to pass, one step after the other.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::demo::{self, ShowFor};
+use crate::outcome::Outcome;
+use crate::test::{self, Skips};
+use crate::{clock, counts, deny, features, program, tidy};
+
+const DEMO: Duration = Duration::from_secs(30);
+/// How often, and how long, the demo has to pass in a row in the full form.
+const DEMOS: u32 = 10;
+const LONG_DEMO: Duration = Duration::from_secs(40);
+
+struct Step<'a> {
+    name: &'static str,
+    run: Box<dyn Fn() -> Outcome + 'a>,
+}
+
+fn step<'a>(name: &'static str, run: impl Fn() -> Outcome + 'a) -> Step<'a> {
+    Step { name, run: Box::new(run) }
+}
+
+/// Runs the steps that are asked for, or all.
+pub(crate) fn run(full: bool, asked_for: &[String], tasks: &[String]) -> Outcome {
+    let mut steps = every_change(tasks);
+    if full {
+        steps.extend(by_command_only());
+    }
+    let steps = chosen(steps, asked_for)?;
+    let mut took = Vec::new();
+    for Step { name, run } in steps {
+        eprintln!("\n==> {name}");
+        let started = clock::instant();
+        let ended = run();
+        took.push((name, since(started)));
+        eprintln!("<== {name}: {}", seconds(since(started)));
+        if let Err(failure) = ended {
+            eprintln!("\n{}", table(&took));
+            return Err(format!("{name}: {failure}\n  to run it again: cargo xtask ci {name}").into());
+        }
+    }
+    eprintln!("\n{}", table(&took));
+    Ok(())
+}
+
+fn chosen<'a>(steps: Vec<Step<'a>>, asked_for: &[String]) -> Outcome<Vec<Step<'a>>> {
+    let names: Vec<&str> = steps.iter().map(|step| step.name).collect();
+    if let Some(unknown) = asked_for.iter().find(|name| !names.contains(&name.as_str())) {
+        return Err(format!("no step {unknown}: there are {}", names.join(", ")).into());
+    }
+    let is_asked_for = |step: &Step<'_>| asked_for.is_empty() || asked_for.iter().any(|name| name == step.name);
+    Ok(steps.into_iter().filter(is_asked_for).collect())
+}
+
+/// The cheap ones first.
+fn every_change(tasks: &[String]) -> Vec<Step<'_>> {
+    vec![
+        step("fmt", || cargo(&["fmt", "--all", "--check"])),
+        step("tidy", || tidy::run(tasks)),
+        step("deny", deny::run),
+        step("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])),
+        step("test", || test::run(Skips::Forbidden)),
+        step("counts", counts::idle_sweep),
+        step("docs", docs),
+        step("features", each_feature_alone),
+        step("demo", || demo::run(ShowFor::at_least_the_script(DEMO)?)),
+    ]
+}
+
+/// What takes too long for every change. New slow forms of a check belong here.
+fn by_command_only() -> Vec<Step<'static>> {
+    vec![step("demos", || (0..DEMOS).try_for_each(|_| demo::run(ShowFor::at_least_the_script(LONG_DEMO)?)))]
+}
+
+fn cargo(args: &[&str]) -> Outcome {
+    program::run(program::cargo().args(args))
+}
+
+fn docs() -> Outcome {
+    let mut command = program::cargo();
+    command.args(["doc", "--workspace", "--all-features", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    program::run(&mut command)
+}
+
+fn each_feature_alone() -> Outcome {
+    features::checks()?.iter_mut().try_for_each(|check: &mut Command| program::run(check))
+}
+
+fn since(started: Instant) -> Duration {
+    clock::instant().duration_since(started)
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+fn table(took: &[(&str, Duration)]) -> String {
+    let total = ("total", took.iter().map(|(_, duration)| *duration).sum());
+    let rows = took.iter().chain([&total]);
+    rows.map(|(name, duration)| format!("{name:<16}{:>10}", seconds(*duration))).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_can_be_chosen_by_name_and_unknown_ones_are_refused() {
+        let steps = || vec![step("fmt", || Ok(())), step("test", || Ok(()))];
+        let names = |asked_for: &[&str]| {
+            let asked_for: Vec<String> = asked_for.iter().map(|name| (*name).to_owned()).collect();
+            let chosen = chosen(steps(), &asked_for).map_err(|error| error.to_string())?;
+            Ok::<_, String>(chosen.iter().map(|step| step.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&[]), Ok(vec!["fmt", "test"]));
+        assert_eq!(names(&["test"]), Ok(vec!["test"]));
+        assert_eq!(names(&["tset"]), Err("no step tset: there are fmt, test".to_owned()));
+    }
+
+    #[test]
+    fn the_closing_table_lines_up_and_adds_up() {
+        let text = table(&[("fmt", Duration::from_millis(1_250)), ("clippy", Duration::from_secs(100))]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[2], "total              101.2 s");
+        assert!(lines.iter().all(|line| line.len() == lines[0].len()));
+    }
+}

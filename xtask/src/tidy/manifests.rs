@@ -1,0 +1,88 @@
+//! Who may depend on whom, and where versions stand.
+
+use toml::{Table, Value};
+
+use super::Finding;
+use crate::outcome::Outcome;
+
+/// A package, what it must not depend on, and why. A name that ends in `*` stands for all that begin so.
+const FORBIDDEN: [(&str, &[&str], &str); 4] = [
+    ("heartbeat-sender", &["heartbeat-registry"], "sender and registry never depend on each other, not even in tests"),
+    ("heartbeat-registry", &["heartbeat-sender"], "sender and registry never depend on each other, not even in tests"),
+    (
+        "heartbeat-contract",
+        &["tokio*", "futures*", "async*", "reqwest", "axum"],
+        "the contract has no async and no I/O",
+    ),
+    ("daemon-lifecycle", &["heartbeat-*"], "daemon-lifecycle stands alone"),
+];
+
+pub(super) fn check(path: &str, text: &str) -> Outcome<Vec<Finding>> {
+    let Some(package) = path.strip_suffix("/Cargo.toml") else { return Ok(Vec::new()) };
+    let manifest: Table = text.parse().map_err(|error| format!("{path}: {error}"))?;
+    let dependencies = dependencies(&manifest);
+    let mut findings = forbidden(path, package, &dependencies);
+    findings.extend(own_versions(path, &dependencies));
+    Ok(findings)
+}
+
+fn forbidden(path: &str, package: &str, dependencies: &[(&str, &Value)]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (_, names, promise) in FORBIDDEN.iter().filter(|(from, ..)| *from == package) {
+        let intruders = dependencies.iter().filter(|(name, _)| names.iter().any(|pattern| matches(pattern, name)));
+        findings.extend(intruders.map(|(name, _)| Finding::of(path, format!("`{name}`: {promise}"))));
+    }
+    findings
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |begin| name.starts_with(begin))
+}
+
+fn own_versions(path: &str, dependencies: &[(&str, &Value)]) -> Vec<Finding> {
+    let from_workspace = |value: &Value| value.get("workspace").and_then(Value::as_bool) == Some(true);
+    let own = dependencies.iter().filter(|(_, value)| !from_workspace(value));
+    own.map(|(name, _)| Finding::of(path, format!("`{name}`: versions stand in the workspace's Cargo.toml"))).collect()
+}
+
+/// Every dependency of a package: normal, for tests, for its build script, and of one platform alone.
+fn dependencies(manifest: &Table) -> Vec<(&str, &Value)> {
+    let platforms = manifest.get("target").and_then(Value::as_table);
+    let platforms = platforms.into_iter().flat_map(Table::values).filter_map(Value::as_table);
+    let mut found = Vec::new();
+    for table in platforms.chain([manifest]) {
+        for key in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let list = table.get(key).and_then(Value::as_table);
+            found.extend(list.into_iter().flatten().map(|(name, value)| (name.as_str(), value)));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(package: &str, manifest: &str) -> Vec<String> {
+        let findings = check(&format!("{package}/Cargo.toml"), manifest).unwrap();
+        findings.into_iter().map(|finding| finding.what).collect()
+    }
+
+    #[test]
+    fn a_forbidden_dependency_is_found_wherever_it_hides() {
+        for table in ["dependencies", "dev-dependencies", "target.'cfg(unix)'.build-dependencies"] {
+            let manifest = format!("[{table}]\nheartbeat-registry.workspace = true\n");
+            assert_eq!(found("heartbeat-sender", &manifest).len(), 1, "{table}");
+            assert!(found("xtask", &manifest).is_empty(), "{table}");
+        }
+        assert_eq!(found("heartbeat-contract", "[dependencies]\ntokio-util.workspace = true\n").len(), 1);
+        assert_eq!(found("daemon-lifecycle", "[dependencies]\nheartbeat-contract.workspace = true\n").len(), 1);
+    }
+
+    #[test]
+    fn a_version_outside_the_workspace_manifest_is_found() {
+        assert_eq!(found("xtask", "[dependencies]\nserde = \"1\"\n").len(), 1);
+        assert_eq!(found("xtask", "[dependencies]\nserde = { version = \"1\", features = [\"derive\"] }\n").len(), 1);
+        assert!(found("xtask", "[dependencies]\nserde = { workspace = true, features = [\"derive\"] }\n").is_empty());
+    }
+}
