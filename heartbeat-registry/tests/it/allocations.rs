@@ -40,7 +40,8 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn record_allocates_nothing_for_a_known_member_while_its_history_wraps() {
-    let full: WorkerHeartbeat = decode(include_bytes!("../../../heartbeat-contract/tests/golden/worker_full.json")).unwrap();
+    let full: WorkerHeartbeat =
+        decode(include_bytes!("../../../heartbeat-contract/tests/golden/worker_full.json")).unwrap();
     let world = World::new();
     let mut beats: Vec<_> = (0..400_u64)
         .map(|seq| {
