@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use heartbeat_registry::contract::{HealthState, Policy};
-use heartbeat_registry::{FleetConfig, SubscriptionError, WorkerRegistry};
+use heartbeat_registry::{Clock, Fleet, FleetConfig, SubscriptionError, WorkerRegistry};
 
-use crate::world::{every, millis, plain};
+use crate::world::{dawn, every, millis, plain};
 
 fn quick() -> WorkerRegistry {
     let policy = Policy { allowance: Some(Duration::ZERO), threshold: 2, ..Policy::every(millis(100)) };
@@ -31,15 +31,36 @@ async fn a_silent_member_fails_within_its_bound_on_the_virtual_clock() {
     }
 }
 
-#[tokio::test]
+/// tokio's clock, which stands still while there is something to do.
+struct PausedClock(tokio::time::Instant);
+
+impl Clock for PausedClock {
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn wall(&self) -> jiff::Timestamp {
+        dawn() + self.monotonic()
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_nearer_deadline_wakes_a_driver_that_sleeps_longer() {
-    let workers = WorkerRegistry::start(FleetConfig::default()).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that the fleet is injected with")]
+    let clock = PausedClock(tokio::time::Instant::now());
+    let fleet = Fleet::new(FleetConfig::default(), clock).unwrap();
+    let workers = WorkerRegistry::new(&fleet);
     let mut transitions = workers.subscribe();
     workers.record(plain("slow")).unwrap();
-    workers.record(every(plain("quick"), millis(100))).unwrap();
-    let first = within(transitions.next()).await.unwrap();
-    assert_eq!((first.member.as_str(), first.to), ("quick", HealthState::Degraded));
-    assert!(first.age - first.credited <= millis(126), "judged by {:?}", first.age - first.credited);
+    let driving = fleet.drive(async {
+        // The driver sleeps for a quarter of a second by now.
+        tokio::time::sleep(millis(10)).await;
+        workers.record(every(plain("quick"), millis(100))).unwrap();
+        let first = transitions.next().await.unwrap();
+        assert_eq!((first.member.as_str(), first.to), ("quick", HealthState::Degraded));
+        assert_eq!((first.age, first.credited), (millis(125), Duration::ZERO));
+    });
+    driving.await;
 }
 
 #[tokio::test]
