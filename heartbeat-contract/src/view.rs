@@ -73,7 +73,7 @@ pub struct MemberView {
     pub rtt_ms: Option<u64>,
     /// What it is asked and has not yet done.
     pub directives: Vec<Directive>,
-    /// Its newest beat; `null` if it never beat.
+    /// Its newest beat; `null` if it never beat, or a kind of your own cannot be written as JSON.
     pub payload: Option<Value>,
 }
 

@@ -37,7 +37,7 @@ impl History {
     /// The beats, oldest first.
     pub(crate) fn entries(&self) -> Vec<HistoryEntry> {
         let entry = |past: &Past| HistoryEntry {
-            at: Timestamp::from_microsecond(past.at).unwrap_or_default(),
+            at: Timestamp::from_microsecond(past.at).expect("it was taken from a timestamp"),
             seq: past.seq,
             status: past.status.map(str::to_owned),
             metadata: past.metadata.clone().flatten(),

@@ -9,7 +9,8 @@ use crate::core::KindIndex;
 
 /// What views tell of a member's newest payload.
 pub(crate) struct Described {
-    pub(crate) payload: Value,
+    /// `None` if it cannot be written as JSON.
+    pub(crate) payload: Option<Value>,
     pub(crate) status: Option<&'static str>,
     pub(crate) beat: Option<BeatInfo>,
 }

@@ -302,7 +302,7 @@ fn keep<P: Payload>(attachment: &mut Option<Attachment>, payload: P, now: &Now, 
 fn describe<P: Payload>(attachment: &dyn Any) -> Option<Described> {
     let Kept { latest, .. } = attachment.downcast_ref::<Kept<P>>()?;
     Some(Described {
-        payload: serde_json::to_value(latest).unwrap_or_default(),
+        payload: serde_json::to_value(latest).ok(),
         status: latest.status(),
         beat: latest.beat().cloned(),
     })

@@ -136,7 +136,7 @@ pub(crate) fn member_stats(counts: [u64; HealthState::ALL.len()]) -> MemberStats
 fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
     let described = cold.attachment.as_deref().and_then(|attachment| kinds.describe(cold.kind, attachment));
     let (payload, status, beat) = match described {
-        Some(Described { payload, status, beat }) => (Some(payload), status, beat),
+        Some(Described { payload, status, beat }) => (payload, status, beat),
         None => (None, None, None),
     };
     let (cause, evidence) = explain(hot.state(), hot, cold, now);
