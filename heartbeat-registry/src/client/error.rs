@@ -15,6 +15,7 @@ pub struct ClientError {
 #[derive(Debug)]
 pub(super) enum Failure {
     Url(String),
+    Token,
     Transport(reqwest::Error),
     Status { status: u16, problem: Option<Box<Problem>> },
     Answer(serde_json::Error),
@@ -47,7 +48,8 @@ impl ClientError {
     /// Whether what was asked for makes no sense, so that asking again will not help.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self.failure, Failure::Url(_)) || self.status().is_some_and(|status| matches!(status, 400 | 422))
+        matches!(self.failure, Failure::Url(_) | Failure::Token)
+            || self.status().is_some_and(|status| matches!(status, 400 | 422))
     }
 
     /// The HTTP status of a refusal.
@@ -74,6 +76,7 @@ impl fmt::Display for ClientError {
         let url = &self.url;
         match &self.failure {
             Failure::Url(why) => write!(f, "{url:?} is no registry's URL: {why}"),
+            Failure::Token => f.write_str("the bearer token holds what no header can carry"),
             Failure::Transport(error) if error.is_timeout() => write!(f, "{url} did not answer in time"),
             Failure::Transport(error) if error.is_connect() => write!(f, "{url} cannot be reached"),
             Failure::Transport(_) => write!(f, "{url} broke off"),

@@ -5,7 +5,8 @@ mod error;
 use std::time::Duration;
 
 use heartbeat_contract::{EventId, EventsPage, Kind, MemberId, MemberView, MembersPage, Problem, Stats, routes};
-
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Method, RequestBuilder};
 use serde::de::DeserializeOwned;
 
 pub use error::ClientError;
@@ -38,6 +39,7 @@ const MAX_ANSWER: usize = 64 * 1024 * 1024;
 pub struct Client {
     base: String,
     http: reqwest::Client,
+    authorization: Option<HeaderValue>,
 }
 
 impl Client {
@@ -63,7 +65,18 @@ impl Client {
             .no_proxy()
             .build()
             .map_err(|error| ClientError::new(url, Failure::Transport(error)))?;
-        Ok(Self { base: url.trim_end_matches('/').to_owned(), http })
+        Ok(Self { base: url.trim_end_matches('/').to_owned(), http, authorization: None })
+    }
+
+    /// Sends a bearer token along with each request.
+    ///
+    /// # Errors
+    /// If no header can carry it.
+    pub fn with_bearer_token(self, token: &str) -> Result<Self, ClientError> {
+        let refused = |_| ClientError::new(&self.base, Failure::Token);
+        let mut authorization = HeaderValue::try_from(format!("Bearer {token}")).map_err(refused)?;
+        authorization.set_sensitive(true);
+        Ok(Self { authorization: Some(authorization), ..self })
     }
 
     /// One page of the members of a kind.
@@ -118,30 +131,49 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, ClientError> {
+        let url = self.url(path, query);
+        let answer = read(self.request(Method::GET, &url)).await;
+        answer.and_then(|body| decoded(&body)).map_err(|failure| ClientError::new(&url, failure))
+    }
+
+    fn url(&self, path: &str, query: &[(&str, String)]) -> String {
         let mut url = format!("{}{path}", self.base);
         if !query.is_empty() {
             url.push('?');
             url.push_str(&form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish());
         }
-        self.fetch(&url).await.map_err(|failure| ClientError::new(&url, failure))
+        url
     }
 
-    async fn fetch<T: DeserializeOwned>(&self, url: &str) -> Result<T, Failure> {
-        let mut response = self.http.get(url).send().await.map_err(lost)?;
-        let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(Failure::TooLong);
-            }
-            body.extend_from_slice(&chunk);
+    fn request(&self, method: Method, url: &str) -> RequestBuilder {
+        let request = self.http.request(method, url);
+        match &self.authorization {
+            Some(authorization) => request.header(AUTHORIZATION, authorization),
+            None => request,
         }
-        if status.is_success() {
-            return serde_json::from_slice(&body).map_err(Failure::Answer);
-        }
-        let problem = serde_json::from_slice::<Problem>(&body).ok().map(Box::new);
-        Err(Failure::Status { status: status.as_u16(), problem })
     }
+}
+
+/// Sends a request and reads what it is answered, if that is a success.
+async fn read(request: RequestBuilder) -> Result<Vec<u8>, Failure> {
+    let mut response = request.send().await.map_err(lost)?;
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(lost)? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(Failure::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if status.is_success() {
+        return Ok(body);
+    }
+    let problem = serde_json::from_slice::<Problem>(&body).ok().map(Box::new);
+    Err(Failure::Status { status: status.as_u16(), problem })
+}
+
+fn decoded<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(Failure::Answer)
 }
 
 /// The error is told with the URL already.

@@ -20,9 +20,20 @@ pub(super) enum Principal {
     Anyone,
 }
 
+/// What a request asks for, as far as its route tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Right {
+    /// To beat for somebody; for whom is known only from the body: see [`Principal::may_beat`].
+    Beat,
+    /// To look.
+    Read,
+    /// To change how members are judged, ask something of them, or forget them.
+    Operate,
+}
+
 impl Access {
-    /// The first step: who asks, by the head alone.
-    pub(super) fn admit(&self, _head: &Parts) -> Result<Principal, Problem> {
+    /// The first step: who asks, by the head alone, and whether such a request is theirs to make.
+    pub(super) fn admit(&self, _head: &Parts, _right: Right) -> Result<Principal, Problem> {
         match self {
             Self::Open => Ok(Principal::Anyone),
         }

@@ -12,7 +12,7 @@ use heartbeat_contract::{
 };
 use serde_json::value::RawValue;
 
-use super::access::Principal;
+use super::access::{Principal, Right};
 use super::api::{KindApi, Shared, peer};
 use super::body;
 use super::respond::{Refusal, refuse};
@@ -93,7 +93,7 @@ async fn receive(shared: &Shared, request: Request, limit: usize) -> Result<(Par
 }
 
 fn check(shared: &Shared, head: &Parts) -> Result<Principal, Problem> {
-    let who = shared.access.admit(head)?;
+    let who = shared.access.admit(head, Right::Beat)?;
     body::check_is_json(&head.headers)?;
     Ok(who)
 }

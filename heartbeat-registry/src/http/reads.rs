@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use heartbeat_contract::{EventId, EventsPage, MemberId, MemberView, MembersPage, Problem, ProblemType, Stats};
 
+use super::access::Right;
 use super::api::{KindApi, Shared};
 use super::respond::{Refusal, refuse};
 use crate::query::{InvalidQuery, MembersQuery};
@@ -23,7 +24,7 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<MembersPage>, Refusal> {
-    admit(&shared, request).await?;
+    admit(&shared, request, Right::Read).await?;
     let query = MembersQuery::parse(query.as_deref().unwrap_or_default())?;
     Ok(Json(kind.page(&query)?))
 }
@@ -35,7 +36,7 @@ pub(super) async fn view(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Json<MemberView>, Refusal> {
-    admit(&shared, request).await?;
+    admit(&shared, request, Right::Read).await?;
     let id = text(id);
     let view = MemberId::new(&id).ok().and_then(|id| kind.view(&id));
     view.map(Json).ok_or_else(|| unknown(kind.as_ref(), &id))
@@ -48,7 +49,7 @@ pub(super) async fn forget(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
-    admit(&shared, request).await?;
+    admit(&shared, request, Right::Operate).await?;
     let id = text(id);
     let told = MemberId::new(&id).ok().and_then(|id| kind.forget(&id)).ok_or_else(|| unknown(kind.as_ref(), &id))?;
     shared.fleet.durable(told).await;
@@ -57,7 +58,7 @@ pub(super) async fn forget(
 
 /// `GET /v1/stats`.
 pub(super) async fn stats(State(shared): State<Shared>, request: Request) -> Result<Json<Stats>, Refusal> {
-    admit(&shared, request).await?;
+    admit(&shared, request, Right::Read).await?;
     Ok(Json(shared.fleet.stats()))
 }
 
@@ -67,7 +68,7 @@ pub(super) async fn events(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<EventsPage>, Refusal> {
-    admit(&shared, request).await?;
+    admit(&shared, request, Right::Read).await?;
     let (since, limit) = events_query(query.as_deref().unwrap_or_default())?;
     let page = shared.fleet.events(since.as_ref(), limit);
     shared.fleet.durable(page.next.saturating_sub(1)).await;
@@ -92,19 +93,19 @@ fn events_query(text: &str) -> Result<(Option<EventId>, usize), InvalidQuery> {
 }
 
 /// Authenticates by the head; a body that came along is read and forgotten.
-async fn admit(shared: &Shared, request: Request<Body>) -> Result<(), Refusal> {
+pub(super) async fn admit(shared: &Shared, request: Request<Body>, right: Right) -> Result<(), Refusal> {
     let (head, body) = request.into_parts();
-    match shared.access.admit(&head) {
+    match shared.access.admit(&head, right) {
         Ok(_) => super::body::drain(body).await.or(Ok(())),
         Err(problem) => Err(refuse(body, problem).await),
     }
 }
 
 /// The id in a path; a text that is no UTF-8 is nobody's.
-fn text(id: Result<Path<String>, PathRejection>) -> String {
+pub(super) fn text(id: Result<Path<String>, PathRejection>) -> String {
     id.map_or_else(|_| String::new(), |Path(id)| id)
 }
 
-fn unknown(kind: &dyn KindApi, id: &str) -> Refusal {
+pub(super) fn unknown(kind: &dyn KindApi, id: &str) -> Refusal {
     Problem::new(ProblemType::NotFound, format!("no {} {id:?} is known", kind.kind())).into()
 }
