@@ -5,23 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::words::words;
-use crate::{Kind, time};
-
-words! {
-    /// What an ack asks of the sender.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-    #[non_exhaustive]
-    pub enum Directive {
-        /// Take no new work and finish what is in hand.
-        Drain = "drain",
-        /// Say goodbye and end.
-        Shutdown = "shutdown",
-        /// A word this version does not know; to be ignored.
-        Unknown = "unknown",
-    }
-    fallback Unknown;
-}
+use crate::{Directive, Kind, time};
 
 /// The answer to an accepted beat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

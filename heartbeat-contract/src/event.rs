@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::words::words;
-use crate::{Cause, Directive, HealthState, Kind, LogId, MemberId, ResolvedPolicy, Zone, time};
+use crate::{Cause, Directive, DirectiveOutcome, HealthState, Kind, LogId, MemberId, ResolvedPolicy, Zone, time};
 
 /// One fact. Numbers within a log have no gap.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,8 +81,8 @@ pub enum EventBody {
     Directive {
         /// The directive.
         directive: Directive,
-        /// `asked`, `obeyed` or `void`.
-        outcome: String,
+        /// What became of it.
+        outcome: DirectiveOutcome,
     },
     /// A host went silent with all its members.
     HostDown {

@@ -32,3 +32,27 @@ pub fn members(kind: &Kind) -> String {
 pub fn member(kind: &Kind, id: impl std::fmt::Display) -> String {
     format!("/v1/{}/{id}", kind.plural())
 }
+
+/// The recent beats of a member: `/v1/workers/worker-123/history`.
+#[must_use]
+pub fn history(kind: &Kind, id: impl std::fmt::Display) -> String {
+    format!("{}/history", member(kind, id))
+}
+
+/// Why a member is in its state: `/v1/workers/worker-123/explain`.
+#[must_use]
+pub fn explain(kind: &Kind, id: impl std::fmt::Display) -> String {
+    format!("{}/explain", member(kind, id))
+}
+
+/// How a member is judged: `/v1/workers/worker-123/policy`.
+#[must_use]
+pub fn policy(kind: &Kind, id: impl std::fmt::Display) -> String {
+    format!("{}/policy", member(kind, id))
+}
+
+/// What is asked of a member: `/v1/workers/worker-123/directives`.
+#[must_use]
+pub fn directives(kind: &Kind, id: impl std::fmt::Display) -> String {
+    format!("{}/directives", member(kind, id))
+}

@@ -1,5 +1,6 @@
 //! The pure core under locks: one table per shard, one virtual clock, one event log.
 
+mod directives;
 mod room;
 mod sweep;
 
@@ -10,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use foldhash::quality::FixedState;
-use heartbeat_contract::{EventBody, ForgetReason, HealthState, LogId, MemberId, Payload, Policy, Violations};
+use heartbeat_contract::{
+    Directive, EventBody, ForgetReason, HealthState, Kind, LogId, MemberId, Payload, Policy, ResolvedPolicy, Violations,
+};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -46,12 +49,13 @@ pub(crate) struct Engine {
 }
 
 /// What became of a beat, with the number of the newest event there was then.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Taken {
     pub(crate) verdict: Verdict,
     /// When to send the next.
     pub(crate) next_in: Duration,
     pub(crate) last_event: u64,
+    pub(crate) directives: Vec<Directive>,
 }
 
 impl Engine {
@@ -125,7 +129,8 @@ impl Engine {
         let mut table = self.table(key);
         if table.find(key).is_none() {
             if beat.leaving().is_some() {
-                return Ok(Taken { verdict: Verdict::Left, next_in: beat.declared(), last_event: self.log.last() });
+                let (next_in, last_event) = (beat.declared(), self.log.last());
+                return Ok(Taken { verdict: Verdict::Left, next_in, last_event, directives: Vec::new() });
             }
             drop(table);
             table = self.table_with_room(key).inspect_err(|_| self.count_refused())?;
@@ -138,7 +143,7 @@ impl Engine {
             None => Ok(table.register(key, &beat, &now, &mut facts)),
         };
         let last_event = self.tell(facts, &now);
-        let Accepted { slot, verdict, next_in, due } = result.map_err(|stale| refusal(payload.id(), stale))?;
+        let Accepted { slot, verdict, next_in, due, asked } = result.map_err(|stale| refusal(payload.id(), stale))?;
         let replaced = match verdict {
             Verdict::Duplicate => None,
             _ => {
@@ -149,21 +154,26 @@ impl Engine {
         drop(table);
         drop(replaced);
         self.expect_by(due);
-        Ok(Taken { verdict, next_in, last_event })
+        Ok(Taken { verdict, next_in, last_event, directives: asked.at(now.at).collect() })
     }
 
-    /// Starts to monitor a member before its first beat, or replaces its policy.
-    /// Returns the number of the event that tells it.
-    pub(crate) fn announce(&self, kind: KindIndex, id: &MemberId, policy: Policy) -> Result<u64, RecordError> {
+    /// Starts to monitor a member before its first beat, or replaces its policy. Returns what it is judged by now, and
+    /// the number of the event that tells it.
+    pub(crate) fn announce(
+        &self,
+        kind: KindIndex,
+        id: &MemberId,
+        policy: Policy,
+    ) -> Result<(ResolvedPolicy, u64), RecordError> {
         let key = self.key(kind, id);
         let mut facts = Vec::new();
         let mut table = self.table_with_room(key)?;
         let now = self.now();
-        let due = table.announce(key, Arc::new(policy), &now, &mut facts);
+        let (due, resolved) = table.announce(key, Arc::new(policy), &now, &mut facts);
         let told = self.tell(facts, &now);
         drop(table);
         self.expect_by(due);
-        Ok(told)
+        Ok((resolved, told))
     }
 
     /// Forgets the members that `which` names, and returns their ids.
@@ -197,6 +207,10 @@ impl Engine {
         let slot = table.find(key)?;
         let fact = table.forget(slot, ForgetReason::Asked);
         Some(self.tell(fact, &now))
+    }
+
+    pub(crate) fn kind_name(&self, kind: KindIndex) -> Kind {
+        self.kinds.read().unwrap_or_else(PoisonError::into_inner).name(kind)
     }
 
     pub(crate) fn monotonic(&self) -> Duration {

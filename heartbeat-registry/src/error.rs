@@ -1,6 +1,6 @@
 //! What can go wrong.
 
-use heartbeat_contract::{MemberId, Problem, ProblemType, Violations};
+use heartbeat_contract::{Directive, HealthState, MemberId, Problem, ProblemType, Violations};
 
 /// Why a beat or an announcement was not taken. Nothing was recorded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,3 +42,38 @@ impl From<RecordError> for Problem {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no member {0} is known")]
 pub struct UnknownMember(pub(crate) MemberId);
+
+impl From<UnknownMember> for Problem {
+    fn from(error: UnknownMember) -> Self {
+        Self::new(ProblemType::NotFound, error.to_string())
+    }
+}
+
+/// Why a member is not asked for something.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirectiveError {
+    /// No member has the id, or it was forgotten.
+    #[error(transparent)]
+    Unknown(#[from] UnknownMember),
+    /// Nobody would hear of it.
+    #[error("{id} has {state}: nobody would hear of a directive")]
+    NotOnline {
+        /// The member.
+        id: MemberId,
+        /// `failed` or `left`.
+        state: HealthState,
+    },
+    /// It is no directive that this version knows.
+    #[error("{0} is no directive")]
+    NoDirective(Directive),
+}
+
+impl From<DirectiveError> for Problem {
+    fn from(error: DirectiveError) -> Self {
+        match error {
+            DirectiveError::Unknown(unknown) => unknown.into(),
+            _ => Self::new(ProblemType::InvalidPayload, error.to_string()),
+        }
+    }
+}

@@ -3,20 +3,22 @@
 use std::any::{Any, TypeId};
 use std::marker::PhantomData;
 use std::net::IpAddr;
+use std::ops::RangeBounds;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use heartbeat_contract::{
-    Directive, ForgetReason, HealthState, HistoryEntry, HiveHeartbeat, MemberId, MemberStats, MemberView, MembersPage,
-    Payload, Policy, WorkerHeartbeat, validate,
+    AskedDirective, Directive, Explanation, ForgetReason, HealthState, HistoryEntry, HistoryPage, HiveHeartbeat,
+    MemberId, MemberStats, MemberView, MembersPage, Payload, Policy, ResolvedPolicy, WorkerHeartbeat, validate,
 };
+use jiff::Timestamp;
 
 use crate::config::FleetConfig;
 use crate::core::{Attachment, Hot, KindIndex, Now, Verdict};
 use crate::engine::Engine;
-use crate::error::{RecordError, UnknownMember};
+use crate::error::{DirectiveError, RecordError, UnknownMember};
 use crate::fleet::{Fleet, StartError};
-use crate::history::History;
+use crate::history::{Beats, History};
 use crate::kinds::Described;
 use crate::lock::lock;
 use crate::query::{InvalidQuery, MembersQuery};
@@ -136,7 +138,7 @@ impl<P: Payload> Registry<P> {
             Verdict::Duplicate => Outcome::Duplicate,
             Verdict::Left => Outcome::Left,
         };
-        Ok(Recorded { outcome, last_event: taken.last_event, next_in: taken.next_in, directives: Vec::new() })
+        Ok(Recorded { outcome, last_event: taken.last_event, next_in: taken.next_in, directives: taken.directives })
     }
 
     /// Starts to monitor a member before its first beat: it ages from now on. Of a member that is known, the policy is
@@ -145,13 +147,19 @@ impl<P: Payload> Registry<P> {
     /// # Errors
     /// If the policy is not valid, or there is no room for the member.
     pub fn start_monitoring(&self, id: &MemberId, policy: Policy) -> Result<(), RecordError> {
-        policy.validate().map_err(RecordError::Invalid)?;
-        self.engine().announce(self.kind, id, policy).map(drop)
+        self.announce(id, policy).map(drop)
     }
 
     /// Forgets a member; tells whether it was known. If it beats again, it is a new one.
     pub fn stop_monitoring(&self, id: &MemberId) -> bool {
         self.forget(id).is_some()
+    }
+
+    /// Starts to monitor a member, or replaces its policy; returns what it is judged by now, and the number of the event
+    /// that tells it.
+    pub(crate) fn announce(&self, id: &MemberId, policy: Policy) -> Result<(ResolvedPolicy, u64), RecordError> {
+        policy.validate()?;
+        self.engine().announce(self.kind, id, policy)
     }
 
     /// Forgets a member; returns the number of the event that tells it, if it was known.
@@ -189,7 +197,54 @@ impl<P: Payload> Registry<P> {
     #[must_use]
     #[doc(alias = "get_heartbeat_history")]
     pub fn history(&self, id: &MemberId) -> Vec<HistoryEntry> {
-        self.with_kept(id, |kept| kept.history.entries()).unwrap_or_default()
+        self.with_kept(id, |kept| kept.history.between(..).beats).unwrap_or_default()
+    }
+
+    /// The recent beats of a member that came within a range of the registry's wall clock, oldest first, with the mean
+    /// time between them and its jitter; no beats if it never beat.
+    ///
+    /// # Errors
+    /// If it is not known.
+    pub fn history_between(
+        &self,
+        id: &MemberId,
+        range: impl RangeBounds<Timestamp>,
+    ) -> Result<HistoryPage, UnknownMember> {
+        let key = self.engine().key(self.kind, id);
+        let table = self.engine().table(key);
+        let known = table.find(key).and_then(|slot| table.get(slot));
+        let (_, cold) = known.ok_or_else(|| UnknownMember(id.clone()))?;
+        let kept = cold.attachment.as_deref().and_then(|kept| kept.downcast_ref::<Kept<P>>());
+        let beats = kept.map(|kept| kept.history.between(range));
+        let (mean_interval_ms, jitter_ms) = beats.as_ref().and_then(Beats::interval_and_jitter).unzip();
+        let beats = beats.map(|beats| beats.beats).unwrap_or_default();
+        Ok(HistoryPage { kind: P::KIND, id: id.clone(), beats, mean_interval_ms, jitter_ms })
+    }
+
+    /// Why a member is in its state, by which rule, and what happens next and when.
+    ///
+    /// # Errors
+    /// If it is not known.
+    pub fn explain(&self, id: &MemberId) -> Result<Explanation, UnknownMember> {
+        self.engine().explain(self.kind, id).ok_or_else(|| UnknownMember(id.clone()))
+    }
+
+    /// Asks the present run of a member for something: each answer to its beats says so until it obeys. `drain` is obeyed
+    /// once its status is `draining`, `shutdown` once it said goodbye. It lapses when the member fails, leaves or comes
+    /// back as a newer run, and after 10 minutes; asked again, it has 10 more.
+    ///
+    /// # Errors
+    /// If the member is not known, has failed or left.
+    pub fn ask(&self, id: &MemberId, directive: Directive) -> Result<AskedDirective, DirectiveError> {
+        self.ask_and_tell(id, directive).map(|(asked, _)| asked)
+    }
+
+    /// Takes back what was asked of a member; tells whether it still was.
+    ///
+    /// # Errors
+    /// If the member is not known.
+    pub fn withdraw(&self, id: &MemberId, directive: Directive) -> Result<bool, UnknownMember> {
+        self.withdraw_and_tell(id, directive).map(|told| told.is_some())
     }
 
     /// Those neither failed nor left.
@@ -243,6 +298,23 @@ impl<P: Payload> Registry<P> {
         self.engine().page(self.kind, query)
     }
 
+    /// Asks, and returns the number of the newest event, too.
+    pub(crate) fn ask_and_tell(
+        &self,
+        id: &MemberId,
+        directive: Directive,
+    ) -> Result<(AskedDirective, u64), DirectiveError> {
+        match directive {
+            Directive::Drain | Directive::Shutdown => self.engine().ask(self.kind, id, directive),
+            other => Err(DirectiveError::NoDirective(other)),
+        }
+    }
+
+    /// Withdraws, and returns the number of the event that tells it, if there was something to withdraw.
+    pub(crate) fn withdraw_and_tell(&self, id: &MemberId, directive: Directive) -> Result<Option<u64>, UnknownMember> {
+        self.engine().withdraw(self.kind, id, directive)
+    }
+
     fn engine(&self) -> &Engine {
         &self.fleet.engine
     }
@@ -287,12 +359,12 @@ fn keep<P: Payload>(attachment: &mut Option<Attachment>, payload: P, now: &Now, 
     let kept = attachment.as_deref_mut().and_then(|kept| kept.downcast_mut::<Kept<P>>());
     match kept {
         Some(kept) => {
-            kept.history.push(&payload, kept.latest.metadata(), now.wall, history);
+            kept.history.push(&payload, kept.latest.metadata(), now, history);
             Some(std::mem::replace(&mut kept.latest, payload))
         }
         None => {
             let mut recent = History::default();
-            recent.push(&payload, None, now.wall, history);
+            recent.push(&payload, None, now, history);
             *attachment = Some(Box::new(Kept { latest: payload, history: recent }));
             None
         }

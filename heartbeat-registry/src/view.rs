@@ -6,7 +6,7 @@ use heartbeat_contract::{
     Deadlines, HealthState, HoldView, HostFrom, Kind, MemberId, MemberStats, MemberView, MembersPage, Stats,
 };
 
-use crate::core::{Cold, Edges, Hold, Hot, KindIndex, Now, explain};
+use crate::core::{Cold, Hold, Hot, KindIndex, Now, explain};
 use crate::engine::Engine;
 use crate::kinds::{Described, Kinds};
 use crate::lock::lock;
@@ -148,7 +148,7 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
         state: hot.state(),
         cause,
         evidence,
-        holds: Hold::on(hot, cold, now.at).map(|hold| hold_view(hold, now)).into_iter().collect(),
+        holds: holds(hot, cold, now),
         flags: Vec::new(),
         host,
         host_from,
@@ -160,7 +160,7 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
         credited_ms: hot.credited(now) / 1000,
         last_seen: cold.last_seen,
         first_seen: cold.first_seen,
-        deadlines: (hot.state() != HealthState::Left).then(|| deadlines(hot.edges(), hot.age(now))),
+        deadlines: deadlines(hot, now),
         status: status.map(str::to_owned),
         self_report: hot.report(),
         interval_ms: cold.declared_ms().map(u64::from),
@@ -172,7 +172,7 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
         restarts: cold.restarts,
         skew_ms: cold.skew_ms,
         rtt_ms: beat.and_then(|beat| beat.rtt_ms),
-        directives: Vec::new(),
+        directives: cold.asked.at(now.at).collect(),
         payload,
     }
 }
@@ -187,17 +187,21 @@ fn host(hot: &Hot, cold: &Cold) -> (String, HostFrom) {
     }
 }
 
-fn hold_view(hold: Hold, now: &Now) -> HoldView {
-    HoldView { reason: hold.reason, since: now.wall_at(hold.since), until: now.wall_at(hold.until) }
+pub(crate) fn holds(hot: &Hot, cold: &Cold, now: &Now) -> Vec<HoldView> {
+    let view =
+        |hold: Hold| HoldView { reason: hold.reason, since: now.wall_at(hold.since), until: now.wall_at(hold.until) };
+    Hold::on(hot, cold, now.at).map(view).into_iter().collect()
 }
 
-fn deadlines(edges: Edges, age: u64) -> Deadlines {
+pub(crate) fn deadlines(hot: &Hot, now: &Now) -> Option<Deadlines> {
+    let (edges, age) = (hot.edges(), hot.age(now));
     let until = |edge: u64| (edge as i64 - age as i64) / 1000;
-    Deadlines {
+    let deadlines = Deadlines {
         degraded_in_ms: until(edges.degraded),
         critical_in_ms: until(edges.critical),
         failed_in_ms: until(edges.failed),
-    }
+    };
+    (hot.state() != HealthState::Left).then_some(deadlines)
 }
 
 fn millis(micros: u128) -> u64 {

@@ -1,8 +1,8 @@
 //! Payloads that must always decode, and encode to the same again.
 
 use heartbeat_contract::{
-    Ack, Batch, BatchAnswer, Event, EventBody, EventsPage, HistoryPage, HiveHeartbeat, MemberView, MembersPage,
-    Payload, Policy, Problem, ProblemType, ResolvedPolicy, Stats, WorkerHeartbeat, decode,
+    Ack, AskedDirective, Batch, BatchAnswer, Event, EventBody, EventsPage, Explanation, HistoryPage, HiveHeartbeat,
+    MemberView, MembersPage, Payload, Policy, Problem, ProblemType, ResolvedPolicy, Stats, WorkerHeartbeat, decode,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -85,6 +85,8 @@ fn answers_round_trip() {
     round_trips::<MembersPage>(golden!("members_page"));
     round_trips::<Stats>(golden!("stats"));
     round_trips::<HistoryPage>(golden!("history"));
+    round_trips::<Explanation>(golden!("explanation"));
+    round_trips::<AskedDirective>(golden!("asked_directive"));
     round_trips::<Event>(golden!("event_transition"));
     round_trips::<EventsPage>(golden!("events_page"));
     let every = round_trips::<EventsPage>(golden!("events_of_every_type"));

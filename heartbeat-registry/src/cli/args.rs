@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use heartbeat_contract::{EventId, HealthState, Kind, MemberId, Zone};
 
+use crate::history_query::Moment;
+
 /// Tracks heartbeats and says within a bounded time who is not alive and why.
 #[derive(Debug, Parser)]
 #[command(name = "heartbeat-registry", version, max_term_width = 100)]
@@ -42,9 +44,17 @@ pub(super) enum ReadCommand {
     /// List members.
     List(ListArgs),
     /// Show all that is known of one member.
-    Show(ShowArgs),
+    Show(MemberArgs),
     /// Show totals, rates, and how the registry itself fares.
     Stats(From),
+    /// Show the recent beats of one member.
+    History(HistoryArgs),
+    /// Say why a member is in its state, by which rule, and what happens next.
+    Explain(MemberArgs),
+    /// Ask a member to take no new work, or to end.
+    Drain(DrainArgs),
+    /// Forget a member; if it beats again, it is a new one.
+    Forget(MemberArgs),
     /// Show what happened, oldest first.
     Events(EventsArgs),
 }
@@ -89,8 +99,9 @@ pub(super) struct ListArgs {
     pub(super) from: From,
 }
 
+/// Which member.
 #[derive(Debug, ClapArgs)]
-pub(super) struct ShowArgs {
+pub(super) struct MemberArgs {
     /// The member's id.
     pub(super) id: MemberId,
     /// Its kind: worker, hive, or one of your own.
@@ -98,6 +109,30 @@ pub(super) struct ShowArgs {
     pub(super) kind: Kind,
     #[command(flatten)]
     pub(super) from: From,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct HistoryArgs {
+    #[command(flatten)]
+    pub(super) member: MemberArgs,
+    /// Only beats from this moment on: 2026-01-02T03:04:05Z, or -1h for an hour ago.
+    #[arg(long = "from", value_name = "MOMENT", allow_hyphen_values = true)]
+    pub(super) after: Option<Moment>,
+    /// Only beats before this moment.
+    #[arg(long = "to", value_name = "MOMENT", allow_hyphen_values = true)]
+    pub(super) before: Option<Moment>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct DrainArgs {
+    #[command(flatten)]
+    pub(super) member: MemberArgs,
+    /// Ask it to say goodbye and end.
+    #[arg(long)]
+    pub(super) shutdown: bool,
+    /// Take back what was asked.
+    #[arg(long)]
+    pub(super) withdraw: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -4,11 +4,12 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
-use heartbeat_contract::{Event, EventBody, MemberStats, MemberView, Stats};
+use heartbeat_contract::{AskedDirective, Event, EventBody, HistoryPage, MemberId, MemberStats, MemberView, Stats};
 use serde::Serialize;
 
 use super::args::Output;
 use super::{Failed, UNHEALTHY};
+use crate::readable::{humane, seconds};
 
 /// Prints one thing.
 pub(super) fn one<T: Serialize>(output: Output, item: &T, table: impl FnOnce() -> String) -> Result<(), Failed> {
@@ -94,6 +95,34 @@ pub(super) fn member(member: &MemberView) -> String {
     pairs(rows)
 }
 
+pub(super) fn history(page: &HistoryPage) -> String {
+    let mut table = table(["AT", "SEQ", "STATUS", "METADATA"]);
+    for beat in &page.beats {
+        table.add_row(cells([
+            format!("{:.3}", beat.at),
+            beat.seq.map_or_else(dash, |seq| seq.to_string()),
+            beat.status.clone().unwrap_or_else(dash),
+            beat.metadata.as_ref().map_or_else(dash, |metadata| metadata.as_json().to_owned()),
+        ]));
+    }
+    let spread = match (page.mean_interval_ms, page.jitter_ms) {
+        (Some(mean), Some(jitter)) => format!("\n\na beat every {mean:.0} ms, give or take {jitter:.0} ms"),
+        _ => String::new(),
+    };
+    format!("{table}{spread}")
+}
+
+/// Sentences, each on a line of its own.
+pub(super) fn sentences(words: &[String]) -> String {
+    harmless(&words.join("\n"))
+}
+
+pub(super) fn asked(id: &MemberId, asked: &AskedDirective) -> String {
+    let AskedDirective { directive, incarnation, until } = asked;
+    let run = incarnation.map(|run| format!(" (run {run})")).unwrap_or_default();
+    format!("{id}{run} is asked for {directive} with each ack, until it obeys or {until:.3}")
+}
+
 pub(super) fn stats(stats: &Stats) -> String {
     let mut table = table(["KIND", "TOTAL", "HEALTHY", "DEGRADED", "CRITICAL", "FAILED", "LEFT"]);
     let mut row = |name: &str, of: &MemberStats| {
@@ -164,6 +193,7 @@ fn told(body: &EventBody) -> (String, String) {
             let detail = format!("every {}, threshold {}", humane(policy.interval), policy.threshold);
             ("policy".to_owned(), detail)
         }
+        EventBody::Directive { directive, outcome } => (format!("directive {directive}"), outcome.to_string()),
         other => {
             let json = serde_json::to_value(other).unwrap_or_default();
             (json["type"].as_str().unwrap_or("unknown").to_owned(), json.to_string())
@@ -177,10 +207,14 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
     table
 }
 
-/// Members choose many of these texts, and must not get to speak to the terminal.
 fn cells<const N: usize>(texts: [String; N]) -> [String; N] {
+    texts.map(|text| harmless(&text))
+}
+
+/// Members choose many of these texts, and must not get to speak to the terminal.
+fn harmless(text: &str) -> String {
     let shown = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
-    texts.map(|text| text.chars().map(shown).collect())
+    text.chars().map(shown).collect()
 }
 
 fn pairs<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
@@ -203,18 +237,9 @@ fn dash() -> String {
     "-".to_owned()
 }
 
-fn seconds(millis: u64) -> String {
-    signed(i64::try_from(millis).unwrap_or(i64::MAX))
-}
-
 fn signed(millis: i64) -> String {
     let seconds = millis as f64 / 1000.0;
     format!("{seconds:.1} s")
-}
-
-/// A duration as people write it: `1m 35s`.
-fn humane(duration: Duration) -> String {
-    jiff::SignedDuration::try_from(duration).map_or_else(|_| dash(), |duration| format!("{duration:#}"))
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-//! Commands that ask a registry.
+//! Commands that ask a registry, or operate it.
 
-use heartbeat_contract::{HealthState, MemberView};
+use heartbeat_contract::{Directive, HealthState, MemberView};
 
-use super::args::{EventsArgs, From, ListArgs, ReadCommand, ShowArgs};
+use super::args::{DrainArgs, EventsArgs, From, HistoryArgs, ListArgs, MemberArgs, Output, ReadCommand};
 use super::output;
 use super::{AUTH, Failed, NOT_FOUND, UNHEALTHY, UNREACHABLE, USAGE};
 use crate::client::{Client, ClientError};
+use crate::history_query::HistoryQuery;
 use crate::query::MembersQuery;
 
 pub(super) async fn read(command: ReadCommand) -> Result<(), Failed> {
@@ -13,6 +14,10 @@ pub(super) async fn read(command: ReadCommand) -> Result<(), Failed> {
         ReadCommand::List(args) => list(args).await,
         ReadCommand::Show(args) => show(args).await,
         ReadCommand::Stats(from) => stats(from).await,
+        ReadCommand::History(args) => history(args).await,
+        ReadCommand::Explain(args) => explain(args).await,
+        ReadCommand::Drain(args) => drain(args).await,
+        ReadCommand::Forget(args) => forget(args).await,
         ReadCommand::Events(args) => events(args).await,
     }
 }
@@ -24,7 +29,7 @@ async fn list(ListArgs { kind, state, hive, zone, from }: ListArgs) -> Result<()
     output::many(from.output, &members, || output::members(&members))
 }
 
-async fn show(ShowArgs { id, kind, from }: ShowArgs) -> Result<(), Failed> {
+async fn show(MemberArgs { id, kind, from }: MemberArgs) -> Result<(), Failed> {
     let member = client(&from)?.member(&kind, &id).await.map_err(failed)?;
     output::one(from.output, &member, || output::member(&member))?;
     unhealthy(&member)
@@ -33,6 +38,40 @@ async fn show(ShowArgs { id, kind, from }: ShowArgs) -> Result<(), Failed> {
 async fn stats(from: From) -> Result<(), Failed> {
     let stats = client(&from)?.stats().await.map_err(failed)?;
     output::one(from.output, &stats, || output::stats(&stats))
+}
+
+async fn history(HistoryArgs { member, after, before }: HistoryArgs) -> Result<(), Failed> {
+    let MemberArgs { id, kind, from } = member;
+    let query = HistoryQuery { from: after, to: before };
+    let page = client(&from)?.history(&kind, &id, &query).await.map_err(failed)?;
+    match from.output {
+        Output::Jsonl => output::many(from.output, &page.beats, String::new),
+        _ => output::one(from.output, &page, || output::history(&page)),
+    }
+}
+
+async fn explain(MemberArgs { id, kind, from }: MemberArgs) -> Result<(), Failed> {
+    let explanation = client(&from)?.explain(&kind, &id).await.map_err(failed)?;
+    output::one(from.output, &explanation, || output::sentences(&explanation.words))
+}
+
+async fn drain(DrainArgs { member, shutdown, withdraw }: DrainArgs) -> Result<(), Failed> {
+    let MemberArgs { id, kind, from } = member;
+    let directive = if shutdown { Directive::Shutdown } else { Directive::Drain };
+    let client = client(&from)?;
+    if withdraw {
+        client.withdraw(&kind, &id, directive).await.map_err(failed)?;
+        eprintln!("{id} is no longer asked for {directive}");
+        return Ok(());
+    }
+    let asked = client.ask(&kind, &id, directive).await.map_err(failed)?;
+    output::one(from.output, &asked, || output::asked(&id, &asked))
+}
+
+async fn forget(MemberArgs { id, kind, from }: MemberArgs) -> Result<(), Failed> {
+    client(&from)?.forget(&kind, &id).await.map_err(failed)?;
+    eprintln!("{id} is forgotten; if it beats again, it is a new member");
+    Ok(())
 }
 
 async fn events(EventsArgs { since, limit, from }: EventsArgs) -> Result<(), Failed> {

@@ -19,6 +19,7 @@ pub(super) enum Failure {
     Transport(reqwest::Error),
     Status { status: u16, problem: Option<Box<Problem>> },
     Answer(serde_json::Error),
+    Unwritable(serde_json::Error),
     TooLong,
 }
 
@@ -83,6 +84,7 @@ impl fmt::Display for ClientError {
             Failure::Status { problem: Some(problem), .. } => f.write_str(&problem.detail),
             Failure::Status { status, .. } => write!(f, "{url} answered with status {status}: is that a registry?"),
             Failure::Answer(_) => write!(f, "{url} answered something else than was asked for: is that a registry?"),
+            Failure::Unwritable(_) => f.write_str("what was to be sent cannot be written as JSON"),
             Failure::TooLong => write!(f, "{url} answered more than can be read"),
         }
     }
@@ -92,7 +94,7 @@ impl Error for ClientError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.failure {
             Failure::Transport(error) => Some(error),
-            Failure::Answer(error) => Some(error),
+            Failure::Answer(error) | Failure::Unwritable(error) => Some(error),
             _ => None,
         }
     }

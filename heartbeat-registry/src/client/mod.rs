@@ -1,17 +1,22 @@
-//! Reading from a registry elsewhere.
+//! Reading from a registry elsewhere, and operating it.
 
 mod error;
 
 use std::time::Duration;
 
-use heartbeat_contract::{EventId, EventsPage, Kind, MemberId, MemberView, MembersPage, Problem, Stats, routes};
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use heartbeat_contract::{
+    AskedDirective, Directive, DirectiveRequest, EventId, EventsPage, Explanation, HistoryPage, Kind, MemberId,
+    MemberView, MembersPage, Policy, Problem, ResolvedPolicy, Stats, routes,
+};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, RequestBuilder};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use error::ClientError;
 use error::Failure;
 
+use crate::history_query::HistoryQuery;
 use crate::query::MembersQuery;
 
 /// How long one request may take.
@@ -19,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
-/// Reads from a registry elsewhere, over HTTP. Cheap to clone.
+/// Reads from a registry elsewhere, and operates it, over HTTP. Cheap to clone.
 ///
 /// ```no_run
 /// use heartbeat_registry::MembersQuery;
@@ -112,6 +117,56 @@ impl Client {
         self.get(&routes::member(kind, id), &[]).await
     }
 
+    /// The recent beats of a member, oldest first.
+    ///
+    /// # Errors
+    /// If it is not known, or the registry cannot be reached or refuses.
+    pub async fn history(&self, kind: &Kind, id: &MemberId, query: &HistoryQuery) -> Result<HistoryPage, ClientError> {
+        self.get(&routes::history(kind, id), &query.pairs()).await
+    }
+
+    /// Why a member is in its state, and what happens next.
+    ///
+    /// # Errors
+    /// If it is not known, or the registry cannot be reached or refuses.
+    pub async fn explain(&self, kind: &Kind, id: &MemberId) -> Result<Explanation, ClientError> {
+        self.get(&routes::explain(kind, id), &[]).await
+    }
+
+    /// Replaces the policy of a member, or starts to monitor it before its first beat; returns what it is judged by now.
+    ///
+    /// # Errors
+    /// If the policy is not valid, there is no room for the member, or the registry cannot be reached or refuses.
+    pub async fn set_policy(&self, kind: &Kind, id: &MemberId, policy: &Policy) -> Result<ResolvedPolicy, ClientError> {
+        self.send(Method::PUT, &routes::policy(kind, id), policy, decoded).await
+    }
+
+    /// Asks a member for something.
+    ///
+    /// # Errors
+    /// If the member is not known, has failed or left, or the registry cannot be reached or refuses.
+    pub async fn ask(&self, kind: &Kind, id: &MemberId, directive: Directive) -> Result<AskedDirective, ClientError> {
+        self.send(Method::POST, &routes::directives(kind, id), &DirectiveRequest { directive }, decoded).await
+    }
+
+    /// Takes back what was asked of a member.
+    ///
+    /// # Errors
+    /// If the member is not known or was not asked, or the registry cannot be reached or refuses.
+    pub async fn withdraw(&self, kind: &Kind, id: &MemberId, directive: Directive) -> Result<(), ClientError> {
+        self.send(Method::DELETE, &routes::directives(kind, id), &DirectiveRequest { directive }, nothing).await
+    }
+
+    /// Forgets a member. If it beats again, it is a new one.
+    ///
+    /// # Errors
+    /// If it is not known, or the registry cannot be reached or refuses.
+    pub async fn forget(&self, kind: &Kind, id: &MemberId) -> Result<(), ClientError> {
+        let url = self.url(&routes::member(kind, id), &[]);
+        let answer = read(self.request(Method::DELETE, &url)).await;
+        answer.map(drop).map_err(|failure| ClientError::new(&url, failure))
+    }
+
     /// What the registry knows of itself.
     ///
     /// # Errors
@@ -134,6 +189,20 @@ impl Client {
         let url = self.url(path, query);
         let answer = read(self.request(Method::GET, &url)).await;
         answer.and_then(|body| decoded(&body)).map_err(|failure| ClientError::new(&url, failure))
+    }
+
+    async fn send<T>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+        decode: impl FnOnce(&[u8]) -> Result<T, Failure>,
+    ) -> Result<T, ClientError> {
+        let url = self.url(path, &[]);
+        let refused = |failure| ClientError::new(&url, failure);
+        let json = serde_json::to_vec(body).map_err(|error| refused(Failure::Unwritable(error)))?;
+        let request = self.request(method, &url).header(CONTENT_TYPE, "application/json").body(json);
+        read(request).await.and_then(|body| decode(&body)).map_err(refused)
     }
 
     fn url(&self, path: &str, query: &[(&str, String)]) -> String {
@@ -170,6 +239,10 @@ async fn read(request: RequestBuilder) -> Result<Vec<u8>, Failure> {
     }
     let problem = serde_json::from_slice::<Problem>(&body).ok().map(Box::new);
     Err(Failure::Status { status: status.as_u16(), problem })
+}
+
+fn nothing(_: &[u8]) -> Result<(), Failure> {
+    Ok(())
 }
 
 fn decoded<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use heartbeat_contract::{Cause, EventBody, HealthState, Order, Policy};
+use heartbeat_contract::{Cause, Directive, EventBody, HealthState, Order, Policy, ResolvedPolicy};
 
+use super::directives::Asked;
 use super::judge::Silence;
 use super::member::{Beat, Cold, Hot, Key};
 use super::now::Now;
@@ -30,6 +31,8 @@ pub(crate) struct Accepted {
     pub(crate) next_in: Duration,
     /// When its member is to be looked at again, in virtual microseconds.
     pub(crate) due: u64,
+    /// What is asked of its member.
+    pub(crate) asked: Asked,
 }
 
 impl Table {
@@ -40,7 +43,7 @@ impl Table {
         self.take(slot, beat, true, now);
         facts.push(self.fact(slot, EventBody::Registered {}));
         let due = self.settle(slot, Silence::none(), None, now, facts);
-        Accepted { slot, verdict: Verdict::Registered, next_in: self.granted(slot), due }
+        self.accepted(slot, Verdict::Registered, due)
     }
 
     /// Takes a beat of the member in a slot.
@@ -62,8 +65,7 @@ impl Table {
         };
         if news == News::Duplicate {
             self.tally.duplicate += 1;
-            let next_in = self.granted(slot);
-            return Ok(Accepted { slot, verdict: Verdict::Duplicate, next_in, due: u64::MAX });
+            return Ok(self.accepted(slot, Verdict::Duplicate, u64::MAX));
         }
         let silence = Silence::of(hot, now);
         let new_run = news == News::NewRun;
@@ -72,25 +74,35 @@ impl Table {
             self.count_towards_recovery(slot, now);
         }
         self.take(slot, beat, new_run, now);
+        if beat.draining {
+            self.obey(slot, Directive::Drain, facts);
+        }
         let (verdict, due) = match beat.leaving() {
             Some(reason) => (Verdict::Left, self.leave(slot, reason, silence, now, facts)),
             None => (Verdict::Fresh, self.settle(slot, silence, restart, now, facts)),
         };
-        Ok(Accepted { slot, verdict, next_in: self.granted(slot), due })
+        Ok(self.accepted(slot, verdict, due))
     }
 
     /// Starts to monitor a member before its first beat, or replaces the policy of one that is known. Returns when it is
-    /// to be looked at, in virtual microseconds.
-    pub(crate) fn announce(&mut self, key: Key<'_>, policy: Arc<Policy>, now: &Now, facts: &mut Vec<Fact>) -> u64 {
+    /// to be looked at, in virtual microseconds, and what it is judged by now.
+    pub(crate) fn announce(
+        &mut self,
+        key: Key<'_>,
+        policy: Arc<Policy>,
+        now: &Now,
+        facts: &mut Vec<Fact>,
+    ) -> (u64, ResolvedPolicy) {
         let known = self.find(key);
         let slot = known.unwrap_or_else(|| self.insert(key, Arc::clone(&policy), now));
         let (hot, cold) = self.both(slot);
         cold.policy = policy;
         cold.settle_interval(hot, if hot.has_beaten() { Told::Later } else { Told::Nothing });
         let resolved = cold.resolved(hot);
-        let body = if known.is_none() { EventBody::Registered {} } else { EventBody::Policy { policy: resolved } };
+        let body =
+            if known.is_none() { EventBody::Registered {} } else { EventBody::Policy { policy: resolved.clone() } };
         facts.push(self.fact(slot, body));
-        self.review(slot, now, facts)
+        (self.review(slot, now, facts), resolved)
     }
 
     /// Takes over all that a beat tells.
@@ -124,6 +136,7 @@ impl Table {
 
     /// A newer run replaces the one that is known, with a clean slate.
     fn begin_run(&mut self, slot: u32, order: Option<Order>, facts: &mut Vec<Fact>) -> (Cause, String) {
+        self.void_all(slot, facts);
         let (hot, cold) = self.both(slot);
         let previous = hot.order().map(|known| known.incarnation);
         cold.restarts += 1;
@@ -157,6 +170,7 @@ impl Table {
         if self.hot[slot as usize].state == HealthState::Left {
             self.enter(slot, HealthState::Left, now);
         } else {
+            self.obey(slot, Directive::Shutdown, facts);
             self.transit(slot, HealthState::Left, silence, goodbye, now, facts);
         }
         self.review(slot, now, facts)
@@ -173,8 +187,9 @@ impl Table {
         Some(fact)
     }
 
-    fn granted(&self, slot: u32) -> Duration {
-        Duration::from_millis(self.get(slot).map_or(0, |(_, cold)| cold.granted_ms.into()))
+    fn accepted(&self, slot: u32, verdict: Verdict, due: u64) -> Accepted {
+        let (_, cold) = self.get(slot).expect("a beat was taken for it");
+        Accepted { slot, verdict, next_in: Duration::from_millis(cold.granted_ms.into()), due, asked: cold.asked }
     }
 }
 

@@ -112,6 +112,7 @@ impl Table {
         now: &Now,
         facts: &mut Vec<Fact>,
     ) -> u64 {
+        self.void_lapsed(slot, now, facts);
         let (hot, cold) = self.get(slot).expect("slots in the index and the wheel are taken");
         let Judgement { state, due } = judge(hot, cold, &self.defaults, now);
         if state != hot.state {
@@ -121,6 +122,8 @@ impl Table {
             };
             self.transit(slot, state, silence, why, now, facts);
         }
+        let lapse = self.get(slot).and_then(|(_, cold)| cold.asked.next_lapse());
+        let due = lapse.map_or(due, |lapse| lapse.min(due));
         self.wheel.arm(&mut self.hot, slot, due);
         due
     }
@@ -141,6 +144,9 @@ impl Table {
         facts.push(
             self.fact(slot, EventBody::Transition { from, to, age_ms, credited_ms, cause, evidence, group: None }),
         );
+        if !to.is_online() {
+            self.void_all(slot, facts);
+        }
     }
 
     /// Whether a member that left or failed has been kept long enough.

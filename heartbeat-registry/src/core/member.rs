@@ -5,10 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heartbeat_contract::{BeatInfo, HealthState, HealthStatus, MemberId, Order, Payload, Policy, ResolvedPolicy, Zone};
+use heartbeat_contract::{
+    BeatInfo, HealthState, HealthStatus, MemberId, Order, Payload, Policy, ResolvedPolicy, WorkerStatus, Zone,
+};
 use jiff::Timestamp;
 
 use super::detector::Edges;
+use super::directives::Asked;
 use super::now::Now;
 use super::wheel::Node;
 
@@ -34,6 +37,8 @@ pub(crate) struct Beat<'a> {
     pub(crate) report: HealthStatus,
     pub(crate) hive_id: Option<&'a MemberId>,
     pub(crate) timestamp: Option<Timestamp>,
+    /// Whether it says that it takes no new work.
+    pub(crate) draining: bool,
     /// Where it comes from; `None` in process.
     pub(crate) address: Option<IpAddr>,
 }
@@ -45,6 +50,7 @@ impl<'a> Beat<'a> {
             report: payload.self_report().unwrap_or_default(),
             hive_id: payload.hive_id(),
             timestamp: payload.timestamp(),
+            draining: payload.status() == Some(WorkerStatus::Draining.as_str()),
             address,
         }
     }
@@ -202,7 +208,7 @@ pub(crate) struct Cold {
     pub(crate) first_seen: Timestamp,
     pub(crate) last_seen: Option<Timestamp>,
     /// Virtual time of the last change of state.
-    pub(super) state_since: u64,
+    pub(crate) state_since: u64,
     pub(crate) zone: Zone,
     pub(crate) hive_id: Option<MemberId>,
     pub(crate) address: Option<IpAddr>,
@@ -213,6 +219,7 @@ pub(crate) struct Cold {
     pub(super) first_seq: u64,
     pub(super) received: u64,
     pub(crate) skew_ms: Option<i64>,
+    pub(crate) asked: Asked,
     pub(crate) attachment: Option<Attachment>,
 }
 
@@ -237,6 +244,7 @@ impl Cold {
             first_seq: 0,
             received: 0,
             skew_ms: None,
+            asked: Asked::default(),
             attachment: None,
         }
     }

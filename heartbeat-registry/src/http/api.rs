@@ -1,24 +1,28 @@
 //! The routes of a fleet.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use heartbeat_contract::{
-    HiveHeartbeat, Kind, MemberId, MemberView, MembersPage, Payload, Problem, WorkerHeartbeat, decode, routes,
+    AskedDirective, Directive, Explanation, HistoryPage, HiveHeartbeat, Kind, MemberId, MemberView, MembersPage,
+    Payload, Policy, Problem, ResolvedPolicy, WorkerHeartbeat, decode, routes,
 };
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::access::{Access, Principal};
-use super::{beats, reads, respond};
+use super::{beats, operate, reads, respond};
 use crate::fleet::Fleet;
 use crate::query::{InvalidQuery, MembersQuery};
 use crate::registry::{Recorded, Registry};
 
-/// The routes of a fleet's workers and hives: beats one by one and in batches, lists, views, statistics and events.
+/// The routes of a fleet's workers and hives: beats one by one and in batches, lists, views, histories, explanations,
+/// policies, directives, statistics and events.
 ///
 /// Beats carry the address they come from if the app is served by [`serve`](super::serve), or with axum's
 /// `into_make_service_with_connect_info::<SocketAddr>()`.
@@ -46,8 +50,8 @@ impl Api {
         Self { shared: Shared { fleet: fleet.clone(), kinds: Vec::new(), access: Access::default() } }
     }
 
-    /// Adds all routes of a kind: a worker's are `/v1/worker-heartbeat`, `/v1/worker/heartbeat`, `/v1/workers` and
-    /// `/v1/workers/{id}`; the batch route takes its members as `workers`.
+    /// Adds all routes of a kind: a worker's are `/v1/worker-heartbeat`, `/v1/worker/heartbeat`, `/v1/workers`,
+    /// `/v1/workers/{id}` and what lies below; the batch route takes its members as `workers`.
     ///
     /// # Panics
     /// If the fleet knows the kind with payloads of another type, or 255 kinds already. [`router`](Self::router) panics if
@@ -77,9 +81,16 @@ fn kind_router(kind: Arc<dyn KindApi>) -> Router<Shared> {
         .route(&routes::beat(&name), post(beats::beat))
         .route(&routes::beat_alias(&name), post(beats::beat))
         .route(&routes::members(&name), get(reads::list))
-        .route(&routes::member(&name, "{id}"), get(reads::view).delete(reads::forget))
+        .route(&routes::member(&name, "{id}"), get(reads::view).delete(operate::forget))
+        .route(&routes::history(&name, "{id}"), get(reads::history))
+        .route(&routes::explain(&name, "{id}"), get(reads::explain))
+        .route(&routes::policy(&name, "{id}"), put(operate::set_policy))
+        .route(&routes::directives(&name, "{id}"), post(operate::ask).delete(operate::withdraw))
         .layer(axum::Extension(kind))
 }
+
+/// From when to when.
+pub(super) type Range = (Bound<Timestamp>, Bound<Timestamp>);
 
 /// A registry whose payload type is not known.
 pub(super) trait KindApi: Send + Sync {
@@ -87,7 +98,12 @@ pub(super) trait KindApi: Send + Sync {
     fn take(&self, json: &[u8], from: Option<IpAddr>, who: &Principal) -> Result<(MemberId, Recorded), Problem>;
     fn page(&self, query: &MembersQuery) -> Result<MembersPage, InvalidQuery>;
     fn view(&self, id: &MemberId) -> Option<MemberView>;
-    /// The number of the event that tells it, if the member was known.
+    fn history(&self, id: &MemberId, range: Range) -> Result<HistoryPage, Problem>;
+    fn explain(&self, id: &MemberId) -> Result<Explanation, Problem>;
+    /// What comes with these is the number of the event that tells it.
+    fn set_policy(&self, id: &MemberId, policy: Policy) -> Result<(ResolvedPolicy, u64), Problem>;
+    fn ask(&self, id: &MemberId, directive: Directive) -> Result<(AskedDirective, u64), Problem>;
+    fn withdraw(&self, id: &MemberId, directive: Directive) -> Result<Option<u64>, Problem>;
     fn forget(&self, id: &MemberId) -> Option<u64>;
     /// What a refused beat gave as its id.
     fn id_of(&self, json: &RawValue) -> Option<String>;
@@ -114,6 +130,26 @@ impl<P: Payload> KindApi for Registry<P> {
 
     fn view(&self, id: &MemberId) -> Option<MemberView> {
         Self::view(self, id).ok()
+    }
+
+    fn history(&self, id: &MemberId, range: Range) -> Result<HistoryPage, Problem> {
+        Ok(self.history_between(id, range)?)
+    }
+
+    fn explain(&self, id: &MemberId) -> Result<Explanation, Problem> {
+        Ok(Self::explain(self, id)?)
+    }
+
+    fn set_policy(&self, id: &MemberId, policy: Policy) -> Result<(ResolvedPolicy, u64), Problem> {
+        Ok(self.announce(id, policy)?)
+    }
+
+    fn ask(&self, id: &MemberId, directive: Directive) -> Result<(AskedDirective, u64), Problem> {
+        Ok(self.ask_and_tell(id, directive)?)
+    }
+
+    fn withdraw(&self, id: &MemberId, directive: Directive) -> Result<Option<u64>, Problem> {
+        Ok(self.withdraw_and_tell(id, directive)?)
     }
 
     fn forget(&self, id: &MemberId) -> Option<u64> {

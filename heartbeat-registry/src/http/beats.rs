@@ -24,7 +24,7 @@ pub(super) async fn beat(
     Extension(kind): Extension<Arc<dyn KindApi>>,
     request: Request,
 ) -> Result<Json<Ack>, Refusal> {
-    let (head, who, json) = receive(&shared, request, MAX_BEAT_BYTES).await?;
+    let (head, who, json) = receive(&shared, request, Right::Beat, MAX_BEAT_BYTES).await?;
     let (_, recorded) = kind.take(&json, peer(&head), &who)?;
     if recorded.outcome == Outcome::Registered {
         shared.fleet.durable(recorded.last_event).await;
@@ -39,7 +39,7 @@ pub(super) async fn beat(
 
 /// `POST /v1/heartbeats`.
 pub(super) async fn batch(State(shared): State<Shared>, request: Request) -> Result<Json<BatchAnswer>, Refusal> {
-    let (head, who, json) = receive(&shared, request, MAX_BATCH_BYTES).await?;
+    let (head, who, json) = receive(&shared, request, Right::Beat, MAX_BATCH_BYTES).await?;
     let batch = Batch::parse(&json).map_err(Problem::from)?;
     let kinds: BTreeMap<String, &Arc<dyn KindApi>> =
         shared.kinds.iter().map(|kind| (kind.kind().plural(), kind)).collect();
@@ -84,16 +84,21 @@ fn no_array(plural: &str) -> Problem {
 }
 
 /// Authenticates by the head, then reads the body.
-async fn receive(shared: &Shared, request: Request, limit: usize) -> Result<(Parts, Principal, Bytes), Refusal> {
+pub(super) async fn receive(
+    shared: &Shared,
+    request: Request,
+    right: Right,
+    limit: usize,
+) -> Result<(Parts, Principal, Bytes), Refusal> {
     let (head, body) = request.into_parts();
-    match check(shared, &head) {
+    match check(shared, &head, right) {
         Ok(who) => Ok((head, who, body::read(body, limit).await?)),
         Err(problem) => Err(refuse(body, problem).await),
     }
 }
 
-fn check(shared: &Shared, head: &Parts) -> Result<Principal, Problem> {
-    let who = shared.access.admit(head, Right::Beat)?;
+fn check(shared: &Shared, head: &Parts, right: Right) -> Result<Principal, Problem> {
+    let who = shared.access.admit(head, right)?;
     body::check_is_json(&head.headers)?;
     Ok(who)
 }

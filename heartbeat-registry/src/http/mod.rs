@@ -12,6 +12,7 @@ mod access;
 mod api;
 mod beats;
 mod body;
+mod operate;
 mod pace;
 mod reads;
 mod respond;

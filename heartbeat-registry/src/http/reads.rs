@@ -1,17 +1,19 @@
-//! Lists, views, statistics and events; and forgetting a member.
+//! Lists, views, histories, explanations, statistics and events.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, Request, State};
-use axum::http::StatusCode;
 use axum::{Extension, Json};
-use heartbeat_contract::{EventId, EventsPage, MemberId, MemberView, MembersPage, Problem, ProblemType, Stats};
+use heartbeat_contract::{
+    EventId, EventsPage, Explanation, HistoryPage, MemberId, MemberView, MembersPage, Problem, ProblemType, Stats,
+};
 
 use super::access::Right;
 use super::api::{KindApi, Shared};
 use super::respond::{Refusal, refuse};
+use crate::history_query::HistoryQuery;
 use crate::query::{InvalidQuery, MembersQuery};
 
 const EVENTS_LIMIT: usize = 100;
@@ -37,23 +39,34 @@ pub(super) async fn view(
     request: Request,
 ) -> Result<Json<MemberView>, Refusal> {
     admit(&shared, request, Right::Read).await?;
-    let id = text(id);
-    let view = MemberId::new(&id).ok().and_then(|id| kind.view(&id));
-    view.map(Json).ok_or_else(|| unknown(kind.as_ref(), &id))
+    let id = known_id(kind.as_ref(), id)?;
+    kind.view(&id).map(Json).ok_or_else(|| unknown(kind.as_ref(), id.as_str()))
 }
 
-/// `DELETE /v1/workers/{id}` and its like.
-pub(super) async fn forget(
+/// `GET /v1/workers/{id}/history` and its like.
+pub(super) async fn history(
+    State(shared): State<Shared>,
+    Extension(kind): Extension<Arc<dyn KindApi>>,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<Json<HistoryPage>, Refusal> {
+    admit(&shared, request, Right::Read).await?;
+    let id = known_id(kind.as_ref(), id)?;
+    let query = HistoryQuery::parse(query.as_deref().unwrap_or_default())?;
+    Ok(Json(kind.history(&id, query.range(shared.fleet.wall()))?))
+}
+
+/// `GET /v1/workers/{id}/explain` and its like.
+pub(super) async fn explain(
     State(shared): State<Shared>,
     Extension(kind): Extension<Arc<dyn KindApi>>,
     id: Result<Path<String>, PathRejection>,
     request: Request,
-) -> Result<StatusCode, Refusal> {
-    admit(&shared, request, Right::Operate).await?;
-    let id = text(id);
-    let told = MemberId::new(&id).ok().and_then(|id| kind.forget(&id)).ok_or_else(|| unknown(kind.as_ref(), &id))?;
-    shared.fleet.durable(told).await;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Json<Explanation>, Refusal> {
+    admit(&shared, request, Right::Read).await?;
+    let id = known_id(kind.as_ref(), id)?;
+    Ok(Json(kind.explain(&id)?))
 }
 
 /// `GET /v1/stats`.
@@ -101,9 +114,10 @@ pub(super) async fn admit(shared: &Shared, request: Request<Body>, right: Right)
     }
 }
 
-/// The id in a path; a text that is no UTF-8 is nobody's.
-pub(super) fn text(id: Result<Path<String>, PathRejection>) -> String {
-    id.map_or_else(|_| String::new(), |Path(id)| id)
+/// The id in a path; a text that is no id is nobody's.
+pub(super) fn known_id(kind: &dyn KindApi, id: Result<Path<String>, PathRejection>) -> Result<MemberId, Refusal> {
+    let id = id.map_or_else(|_| String::new(), |Path(id)| id);
+    MemberId::new(&id).map_err(|_| unknown(kind, &id))
 }
 
 pub(super) fn unknown(kind: &dyn KindApi, id: &str) -> Refusal {

@@ -5,11 +5,15 @@
 mod allocations;
 #[cfg(all(feature = "client", feature = "http"))]
 mod client;
+mod directives;
 mod driver;
+mod explain;
 mod fleet;
 #[cfg(feature = "http")]
 mod http;
 mod model;
+#[cfg(all(feature = "client", feature = "http"))]
+mod operate;
 #[cfg(feature = "http")]
 mod own_kind;
 mod scale;

@@ -71,6 +71,14 @@ impl Connection {
         self.send("POST", path, "content-type: application/json\r\n", body).await
     }
 
+    pub(crate) async fn put(&mut self, path: &str, body: &[u8]) -> Answer {
+        self.send("PUT", path, "content-type: application/json\r\n", body).await
+    }
+
+    pub(crate) async fn delete_with(&mut self, path: &str, body: &[u8]) -> Answer {
+        self.send("DELETE", path, "content-type: application/json\r\n", body).await
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.send("GET", path, "", b"").await
     }

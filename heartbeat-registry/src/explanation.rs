@@ -1,0 +1,126 @@
+//! Why members are in their states, in words and fields.
+
+use std::time::Duration;
+
+use heartbeat_contract::{Explanation, HealthState, Kind, MemberId, NextChange, Rule};
+
+use crate::core::{Cold, Hot, KindIndex, Now, Outlook, explain};
+use crate::engine::Engine;
+use crate::readable::{humane, seconds};
+use crate::view::{deadlines, holds};
+
+impl Engine {
+    /// Explains a member, if it is known.
+    pub(crate) fn explain(&self, kind: KindIndex, id: &MemberId) -> Option<Explanation> {
+        let now = self.now();
+        let key = self.key(kind, id);
+        let table = self.table(key);
+        let slot = table.find(key)?;
+        let (hot, cold) = table.get(slot)?;
+        let outlook = table.outlook(slot, &now)?;
+        Some(explanation(self.kind_name(kind), hot, cold, outlook, &now))
+    }
+}
+
+fn explanation(kind: Kind, hot: &Hot, cold: &Cold, outlook: Outlook, now: &Now) -> Explanation {
+    let (cause, evidence) = explain(hot.state(), hot, cold, now);
+    let next = outlook.next.map(|(to, at)| NextChange {
+        to,
+        in_ms: at.saturating_sub(now.at).div_ceil(1000),
+        at: now.wall_at(at.max(now.at)),
+    });
+    let mut explanation = Explanation {
+        kind,
+        id: cold.id.clone(),
+        state: hot.state(),
+        since: now.wall_at(cold.state_since),
+        rule: outlook.rule,
+        cause,
+        evidence,
+        age_ms: hot.silence(now) / 1000,
+        credited_ms: hot.credited(now) / 1000,
+        deadlines: deadlines(hot, now),
+        holds: holds(hot, cold, now),
+        policy: cold.resolved(hot),
+        next,
+        words: Vec::new(),
+    };
+    explanation.words = words(&explanation, hot.has_beaten());
+    explanation
+}
+
+/// Why, by which rule, what happens next, and what would bring it back.
+fn words(told: &Explanation, has_beaten: bool) -> Vec<String> {
+    let sentences = [Some(why(told, has_beaten)), Some(rule(told)), credit(told), next(told), Some(way_back(told))];
+    sentences.into_iter().flatten().collect()
+}
+
+fn why(told: &Explanation, has_beaten: bool) -> String {
+    let (id, state, since) = (&told.id, told.state, told.since);
+    match state {
+        HealthState::Left => format!("{id} left at {since:.3}: it said goodbye."),
+        HealthState::Healthy if has_beaten => {
+            format!("{id} is healthy: its last beat came {} ago.", seconds(told.age_ms))
+        }
+        HealthState::Healthy => {
+            format!("{id} is taken to be healthy: it was announced {} ago, and no beat came yet.", seconds(told.age_ms))
+        }
+        _ => format!("{id} is {state} since {since:.3}: {}.", told.evidence.join("; ")),
+    }
+}
+
+fn rule(told: &Explanation) -> String {
+    let policy = &told.policy;
+    let [interval, allowance] = [policy.interval, policy.allowance].map(humane);
+    let [degraded, critical, failed] =
+        [policy.degraded_after(), policy.critical_after(), policy.failed_after()].map(humane);
+    let threshold = policy.threshold;
+    let edges = format!("failed beyond {failed} ({threshold} x {interval} + {allowance})");
+    let edges = match threshold {
+        2 => format!("degraded from {degraded} of silence, {edges}"),
+        _ => format!("degraded from {degraded} of silence, critical from {critical}, {edges}"),
+    };
+    match told.rule {
+        Rule::Goodbye => "A goodbye is no failure, and raises no alert.".to_owned(),
+        Rule::SelfReport => {
+            format!("A member is at least as bad as it says of itself, however punctual its beats. By age: {edges}.")
+        }
+        Rule::Recovery => {
+            let beats = policy.recover_after;
+            format!("Once late, it has to beat {beats} times in a row in time. By age: {edges}.")
+        }
+        Rule::Hold => {
+            let reasons: Vec<&str> = told.holds.iter().map(|hold| hold.reason.as_str()).collect();
+            format!("By age it is failed, but held: {}. By age: {edges}.", reasons.join(", "))
+        }
+        _ => format!("By the age of its last beat: {edges}, plus any hold, plus 1 ms of processing."),
+    }
+}
+
+fn credit(told: &Explanation) -> Option<String> {
+    let credited = seconds(told.credited_ms);
+    let sentence = format!("{credited} of its silence are not held against it: the registry itself could not listen.");
+    (told.credited_ms > 0).then_some(sentence)
+}
+
+fn next(told: &Explanation) -> Option<String> {
+    let NextChange { to, in_ms, at } = told.next?;
+    let to = to.as_str();
+    let within = match in_ms {
+        ..60_000 => seconds(in_ms),
+        _ => humane(Duration::from_secs(in_ms / 1000)),
+    };
+    Some(format!("If it stays silent, it is {to} in {within}, at {at:.3}."))
+}
+
+fn way_back(told: &Explanation) -> String {
+    match (told.state, told.rule) {
+        (HealthState::Left, _) => "It comes back with the first beat of a newer run.".to_owned(),
+        (HealthState::Healthy, _) => "It stays healthy for as long as it beats in time.".to_owned(),
+        (_, Rule::SelfReport) => "It comes back with the first beat in which it calls itself healthy.".to_owned(),
+        _ if told.policy.recover_after > 1 => {
+            format!("It comes back with {} beats in a row in time.", told.policy.recover_after)
+        }
+        _ => "It comes back with its next beat.".to_owned(),
+    }
+}

@@ -1,0 +1,142 @@
+//! Every state explains itself, and says when it will change.
+
+use heartbeat_registry::FleetConfig;
+use heartbeat_registry::contract::{Cause, Explanation, HealthState, HealthStatus, NextStep, Policy, Rule};
+
+use crate::world::{World, beat, dawn, feeling, goodbye, id, millis, plain, secs};
+
+fn explain(world: &World, name: &str) -> Explanation {
+    world.workers.explain(&id(name)).unwrap()
+}
+
+/// What happens next, and in how many milliseconds.
+fn next(told: &Explanation) -> Option<(NextStep, u64)> {
+    told.next.map(|next| (next.to, next.in_ms))
+}
+
+#[test]
+fn what_is_said_to_happen_next_happens_then() {
+    let world = World::new();
+    world.accept(plain("w"));
+    world.pass(millis(500));
+    let mut expected = [NextStep::Degraded, NextStep::Critical, NextStep::Failed, NextStep::Forgotten].into_iter();
+    loop {
+        let told = explain(&world, "w");
+        let (to, in_ms) = next(&told).unwrap();
+        assert_eq!(Some(to), expected.next());
+        world.pass(millis(in_ms - 1));
+        assert_eq!(explain(&world, "w").state, told.state, "not before");
+        world.pass(millis(1));
+        if to == NextStep::Forgotten {
+            break;
+        }
+        assert_eq!(world.state("w").as_str(), to.as_str());
+        assert_eq!(explain(&world, "w").since, told.next.unwrap().at);
+    }
+    assert!(world.workers.explain(&id("w")).is_err());
+}
+
+#[test]
+fn a_late_member_says_why_by_which_rule_and_what_next() {
+    let world = World::with(FleetConfig::default());
+    world.accept(plain("w"));
+    world.pass(secs(71));
+    let told = explain(&world, "w");
+    assert_eq!((told.state, told.rule, told.cause), (HealthState::Critical, Rule::Timing, Some(Cause::Silent)));
+    assert_eq!((told.age_ms, told.credited_ms, next(&told)), (71_000, 0, Some((NextStep::Failed, 24_001))));
+    assert_eq!(
+        told.words,
+        [
+            "w is critical since 2026-01-02T03:01:05.000Z: no beat for 71.0 s, expected every 30.0 s.",
+            "By the age of its last beat: degraded from 35s of silence, critical from 1m 5s, failed beyond 1m 35s \
+             (3 x 30s + 5s), plus any hold, plus 1 ms of processing.",
+            "If it stays silent, it is failed in 24.0 s, at 2026-01-02T03:01:35.000Z.",
+            "It comes back with its next beat.",
+        ]
+    );
+}
+
+#[test]
+fn a_healthy_member_and_one_that_left_explain_themselves_too() {
+    let world = World::new();
+    world.accept(beat("w", 5, 0));
+    world.pass(millis(250));
+    let told = explain(&world, "w");
+    assert_eq!(
+        (told.state, told.rule, next(&told)),
+        (HealthState::Healthy, Rule::Timing, Some((NextStep::Degraded, 1_000)))
+    );
+    assert_eq!(told.words[0], "w is healthy: its last beat came 0.2 s ago.");
+    world.accept(goodbye(beat("w", 5, 1)));
+    let told = explain(&world, "w");
+    assert_eq!((told.state, told.rule, told.deadlines), (HealthState::Left, Rule::Goodbye, None));
+    assert_eq!(next(&told), Some((NextStep::Forgotten, 600_000)));
+    assert_eq!(told.words[0], "w left at 2026-01-02T03:00:00.250Z: it said goodbye.");
+}
+
+#[test]
+fn a_self_report_rules_until_silence_is_worse() {
+    let world = World::new();
+    world.accept(feeling(plain("w"), HealthStatus::Degraded));
+    let told = explain(&world, "w");
+    assert_eq!(
+        (told.state, told.rule, told.cause),
+        (HealthState::Degraded, Rule::SelfReport, Some(Cause::SelfReported))
+    );
+    assert_eq!(next(&told), Some((NextStep::Critical, 2_250)), "degraded by age changes nothing");
+    world.pass(millis(2_250));
+    assert_eq!(explain(&world, "w").rule, Rule::Timing);
+}
+
+#[test]
+fn a_hold_says_when_it_ends() {
+    let world = World::new();
+    let policy = Policy { startup_grace: secs(10), ..Policy::every(secs(1)) };
+    world.workers.start_monitoring(&id("w"), policy).unwrap();
+    assert_eq!(
+        explain(&world, "w").words[0],
+        "w is taken to be healthy: it was announced 0.0 s ago, and no beat came yet."
+    );
+    world.pass(secs(3));
+    assert_eq!(next(&explain(&world, "w")), Some((NextStep::Failed, 7_000)), "the hold is foreseen");
+    world.pass(secs(2));
+    let told = explain(&world, "w");
+    assert_eq!((told.state, told.rule, told.cause), (HealthState::Critical, Rule::Hold, Some(Cause::NeverSeen)));
+    assert_eq!((next(&told), told.holds.len()), (Some((NextStep::Failed, 5_000)), 1));
+    assert_eq!(told.holds[0].until, dawn() + secs(10));
+    assert!(told.words[1].starts_with("By age it is failed, but held: startup_grace."), "{}", told.words[1]);
+}
+
+#[test]
+fn a_recovery_that_takes_several_beats_says_so() {
+    let policy = Policy { recover_after: 3, ..Policy::every(secs(1)) };
+    let world = World::with(FleetConfig { policy, ..FleetConfig::default() });
+    world.accept(plain("w"));
+    world.pass(secs(2));
+    world.accept(plain("w"));
+    let told = explain(&world, "w");
+    assert_eq!((told.state, told.rule), (HealthState::Degraded, Rule::Recovery));
+    assert_eq!(told.words.last().unwrap(), "It comes back with 3 beats in a row in time.");
+}
+
+#[test]
+fn blind_time_is_told_and_not_held_against_anyone() {
+    let world = World::new();
+    world.accept(plain("w"));
+    world.stall(secs(100));
+    let told = explain(&world, "w");
+    assert_eq!((told.state, told.age_ms), (HealthState::Healthy, 100_000));
+    assert!(told.credited_ms > 99_000, "{}", told.credited_ms);
+    let credited = format!("{:.1} s of its silence", told.credited_ms as f64 / 1000.0);
+    assert!(told.words[2].starts_with(&credited), "{:?}", told.words);
+}
+
+#[test]
+fn at_threshold_2_critical_is_not_mentioned() {
+    let world = World::with(FleetConfig { policy: Policy::realtime(), ..FleetConfig::default() });
+    world.accept(plain("w"));
+    world.pass(millis(1_250));
+    let told = explain(&world, "w");
+    assert_eq!(next(&told), Some((NextStep::Failed, 1_001)));
+    assert!(!told.words[1].contains("critical"), "{}", told.words[1]);
+}
