@@ -9,7 +9,7 @@ use heartbeat_contract::{Policy, Violations, Zone};
 pub struct FleetConfig {
     /// How many members are known at most, over all kinds: 1 to 16 million. Beyond it, members that left and then those
     /// that failed longest ago are forgotten to make room; if all are alive, new ones are refused. A member costs about
-    /// 1 KiB, what its newest payload holds beyond that, 64 bytes for each beat of its history, and metadata where it
+    /// 1 KiB, what its newest payload holds beyond that, 72 bytes for each beat of its history, and metadata where it
     /// changed.
     pub max_members: usize,
     /// The policy of members that have none of their own.

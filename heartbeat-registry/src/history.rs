@@ -137,6 +137,11 @@ mod tests {
     }
 
     #[test]
+    fn a_beat_of_the_past_takes_what_the_configuration_says() {
+        assert_eq!(size_of::<Past>(), 72);
+    }
+
+    #[test]
     fn metadata_is_kept_where_it_changed() {
         assert_eq!(history_of(&[1, 1, 2, 2], 100), [some(1), None, some(2), None]);
     }

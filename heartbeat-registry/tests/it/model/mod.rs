@@ -5,7 +5,9 @@ mod naive;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use heartbeat_registry::contract::{Cause, Event, EventBody, HealthState, HealthStatus, Policy, WorkerHeartbeat};
+use heartbeat_registry::contract::{
+    Cause, Directive, Event, EventBody, HealthState, HealthStatus, Policy, WorkerHeartbeat, WorkerStatus,
+};
 use heartbeat_registry::{Clock, FleetConfig, Outcome, RecordError};
 use proptest::prelude::*;
 
@@ -21,11 +23,37 @@ const FORGET_LEFT: Duration = Duration::from_secs(15);
 /// What may happen to a fleet.
 #[derive(Clone, Debug)]
 enum Step {
-    Beat { member: usize, order: OrderStep, leaving: bool, interval_ms: Option<u64>, health: HealthStatus },
-    Announce { member: usize, threshold: u32, recover_after: u32, grace_ms: u64 },
-    Forget { member: usize },
-    Pass { ms: u64 },
-    Stall { ms: u64 },
+    Beat {
+        member: usize,
+        order: OrderStep,
+        leaving: bool,
+        interval_ms: Option<u64>,
+        health: HealthStatus,
+        draining: bool,
+    },
+    Announce {
+        member: usize,
+        threshold: u32,
+        recover_after: u32,
+        grace_ms: u64,
+    },
+    Ask {
+        member: usize,
+        shutdown: bool,
+    },
+    Withdraw {
+        member: usize,
+        shutdown: bool,
+    },
+    Forget {
+        member: usize,
+    },
+    Pass {
+        ms: u64,
+    },
+    Stall {
+        ms: u64,
+    },
 }
 
 /// The order of a beat, relative to the newest of its member.
@@ -53,8 +81,16 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(HealthStatus::Degraded),
         1 => Just(HealthStatus::Unhealthy)
     ];
-    let beat = (member(), order, prop::bool::weighted(0.08), interval, health).prop_map(
-        |(member, order, leaving, interval_ms, health)| Step::Beat { member, order, leaving, interval_ms, health },
+    let rarely = || prop::bool::weighted(0.08);
+    let beat = (member(), order, rarely(), interval, health, rarely()).prop_map(
+        |(member, order, leaving, interval_ms, health, draining)| Step::Beat {
+            member,
+            order,
+            leaving,
+            interval_ms,
+            health,
+            draining,
+        },
     );
     let announce = (member(), 2_u32..5, 1_u32..4, prop_oneof![Just(0_u64), Just(6_000)]).prop_map(
         |(member, threshold, recover_after, grace_ms)| Step::Announce { member, threshold, recover_after, grace_ms },
@@ -62,6 +98,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => beat,
         1 => announce,
+        1 => (member(), any::<bool>()).prop_map(|(member, shutdown)| Step::Ask { member, shutdown }),
+        1 => (member(), any::<bool>()).prop_map(|(member, shutdown)| Step::Withdraw { member, shutdown }),
         1 => member().prop_map(|member| Step::Forget { member }),
         8 => prop_oneof![1_u64..1_500, 1_000_u64..5_000, 5_000_u64..50_000].prop_map(|ms| Step::Pass { ms }),
         1 => (1_u64..20_000).prop_map(|ms| Step::Stall { ms }),
@@ -103,9 +141,20 @@ impl Both {
 
     fn step(&mut self, step: &Step) {
         match *step {
-            Step::Beat { member, order, leaving, interval_ms, health } => {
-                let beat = self.beat(member, order, leaving, interval_ms, health);
+            Step::Beat { member, order, leaving, interval_ms, health, draining } => {
+                let mut beat = self.beat(member, order, leaving, interval_ms, health);
+                beat.status = draining.then_some(WorkerStatus::Draining);
                 self.hear(MEMBERS[member], &beat);
+            }
+            Step::Ask { member, shutdown } => {
+                let (name, directive) = (MEMBERS[member], directive(shutdown));
+                let asked = self.world.workers.ask(&id(name), directive).is_ok();
+                assert_eq!(asked, self.model.ask(name, directive), "{name} {directive}");
+            }
+            Step::Withdraw { member, shutdown } => {
+                let (name, directive) = (MEMBERS[member], directive(shutdown));
+                let was_asked = self.world.workers.withdraw(&id(name), directive) == Ok(true);
+                assert_eq!(was_asked, self.model.withdraw(name, directive), "{name} {directive}");
             }
             Step::Announce { member, threshold, recover_after, grace_ms } => {
                 let policy =
@@ -163,7 +212,12 @@ impl Both {
     fn hear(&mut self, name: &str, beat: &WorkerHeartbeat) {
         let expected = self.model.hear(name, &self.default, beat);
         let before = self.world.workers.view(&id(name)).ok();
-        let answer = self.world.record(beat.clone()).map(|recorded| recorded.outcome).map_err(|error| match error {
+        let answer = self.world.record(beat.clone());
+        if let Ok(recorded) = &answer {
+            let asked: Vec<_> = recorded.directives.iter().map(|directive| directive.as_str()).collect();
+            assert_eq!(asked, self.model.asked(name), "{name} {beat:?}");
+        }
+        let answer = answer.map(|recorded| recorded.outcome).map_err(|error| match error {
             RecordError::StaleIncarnation { newest, .. } => newest,
             other => panic!("{other}"),
         });
@@ -255,6 +309,10 @@ impl Both {
     }
 }
 
+fn directive(shutdown: bool) -> Directive {
+    if shutdown { Directive::Shutdown } else { Directive::Drain }
+}
+
 fn told(event: &Event) -> Option<String> {
     Some(match &event.body {
         EventBody::Registered {} => "registered".to_owned(),
@@ -262,6 +320,7 @@ fn told(event: &Event) -> Option<String> {
         EventBody::Policy { .. } => "policy".to_owned(),
         EventBody::Forgotten { .. } => "forgotten".to_owned(),
         EventBody::Transition { from, to, .. } => format!("{from} -> {to}"),
+        EventBody::Directive { directive, outcome } => format!("{directive} {outcome}"),
         _ => return None,
     })
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use heartbeat_registry::Outcome;
-use heartbeat_registry::contract::{HealthState, Order, Policy, WorkerHeartbeat};
+use heartbeat_registry::contract::{Directive, HealthState, Order, Policy, WorkerHeartbeat, WorkerStatus};
 
 use super::{FORGET_FAILED, FORGET_LEFT};
 use crate::world::millis;
+
+const ASKED_FOR: Duration = Duration::from_mins(10);
 
 /// One member, as told by all that was ever heard of it since it was last unknown.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub(super) struct Member {
     in_a_row: u32,
     pub(super) state: HealthState,
     since: Duration,
+    /// What it is asked, and until when.
+    asked: BTreeMap<&'static str, Duration>,
 }
 
 impl Member {
@@ -41,6 +45,7 @@ impl Member {
             in_a_row: 0,
             state: HealthState::Healthy,
             since: at,
+            asked: BTreeMap::new(),
         }
     }
 
@@ -88,6 +93,7 @@ impl Member {
         if self.beats.is_empty() {
             edges.push(self.announced + self.policy.startup_grace);
         }
+        edges.extend(self.asked.values());
         edges
     }
 
@@ -139,6 +145,44 @@ impl Model {
             member.since = now;
             self.tell(name, format!("{before} -> {state}"));
         }
+        if !state.is_online() {
+            self.end(name, "void", |_, _| true);
+        }
+    }
+
+    /// Ends what a member is asked, where it is so.
+    fn end(&mut self, name: &str, outcome: &str, which: impl Fn(&str, Duration) -> bool) {
+        let member = self.members.get_mut(name).unwrap();
+        let ended: Vec<_> = member.asked.extract_if(.., |directive, until| which(directive, *until)).collect();
+        for (directive, _) in ended {
+            self.tell(name, format!("{directive} {outcome}"));
+        }
+    }
+
+    /// What the fleet must answer: whether the member is asked by now.
+    pub(super) fn ask(&mut self, name: &str, directive: Directive) -> bool {
+        let until = self.now + ASKED_FOR;
+        let Some(member) = self.members.get_mut(name).filter(|member| member.state.is_online()) else { return false };
+        if member.asked.insert(directive.as_str(), until).is_none() {
+            self.tell(name, format!("{directive} asked"));
+        }
+        let state = self.members[name].judge(self.now);
+        self.enter(name, state);
+        true
+    }
+
+    /// What the fleet must answer: whether the member was asked until now.
+    pub(super) fn withdraw(&mut self, name: &str, directive: Directive) -> bool {
+        let was_asked = self.members.get(name).is_some_and(|member| member.asked.contains_key(directive.as_str()));
+        if was_asked {
+            self.end(name, "withdrawn", |asked, _| asked == directive.as_str());
+        }
+        was_asked
+    }
+
+    /// What the answer to a beat must ask for.
+    pub(super) fn asked(&self, name: &str) -> Vec<&'static str> {
+        self.members.get(name).map(|member| member.asked.keys().copied().collect()).unwrap_or_default()
     }
 
     /// Moves the virtual clock, one edge after the other. What a new policy has made overdue comes first.
@@ -169,6 +213,8 @@ impl Model {
                 self.tell(&name, "forgotten");
             } else {
                 let state = member.judge(self.now);
+                let now = self.now;
+                self.end(&name, "void", |_, until| until <= now);
                 self.enter(&name, state);
             }
         }
@@ -223,6 +269,7 @@ impl Model {
             (None, _) => left,
         };
         if new_run {
+            self.end(name, "void", |_, _| true);
             self.tell(name, "restarted");
         } else {
             self.count_towards_recovery(name);
@@ -263,6 +310,13 @@ impl Model {
         member.report = beat.health_status.unwrap_or_default().into();
         let target = member.target();
         member.beats.push((now, target));
+        if beat.status == Some(WorkerStatus::Draining) {
+            self.end(name, "obeyed", |directive, _| directive == "drain");
+        }
+        if info.leaving.is_some() {
+            self.end(name, "obeyed", |directive, _| directive == "shutdown");
+        }
+        let member = self.members.get_mut(name).unwrap();
         if member.state == HealthState::Left && info.leaving.is_none() {
             // A new life: nothing of the old one is left to be compared with.
             member.state = HealthState::Healthy;
