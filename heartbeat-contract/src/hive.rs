@@ -126,6 +126,10 @@ impl Payload for HiveHeartbeat {
         self.health_status
     }
 
+    fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
     /// A hive lives on its own host.
     fn hive_id(&self) -> Option<&MemberId> {
         Some(&self.hive_id)

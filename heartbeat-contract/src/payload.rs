@@ -74,6 +74,11 @@ pub trait Payload: Clone + Serialize + DeserializeOwned + Send + Sync + 'static 
         None
     }
 
+    /// The last error the member met; a sender beats at once when it changes to another text.
+    fn last_error(&self) -> Option<&str> {
+        None
+    }
+
     /// The hive on whose host the member lives.
     fn hive_id(&self) -> Option<&MemberId> {
         self.beat()?.hive_id.as_ref()

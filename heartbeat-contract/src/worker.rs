@@ -102,6 +102,10 @@ impl Payload for WorkerHeartbeat {
         self.health_status
     }
 
+    fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
     fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_ref()
     }

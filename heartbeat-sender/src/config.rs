@@ -1,6 +1,7 @@
 //! What a heartbeat loop is told when it starts.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use heartbeat_contract::{
@@ -61,6 +62,12 @@ pub struct HeartbeatConfig<P: Payload> {
     /// A token to send as `Authorization: Bearer`; not together with a user name or password in the registry URL. Only the
     /// HTTP transport uses it.
     pub bearer_token: Option<String>,
+    /// A file with the token to send, instead of the token itself: what to choose where tokens are replaced while programs
+    /// run. Trailing whitespace is no part of the token, which may be at most 64 KiB long. The file is read when the loop is
+    /// started, and again whenever the registry answers 401: if it holds another token by then, the same beat is sent once
+    /// more at once. So replace the file, preferably by renaming another over it, before the old token expires. Its
+    /// permissions are not looked at; it should be readable for its owner only. Only the HTTP transport uses it.
+    pub bearer_token_file: Option<PathBuf>,
     payload: Result<P, InvalidId>,
     collector: Option<fn() -> Fill<P>>,
 }
@@ -116,7 +123,8 @@ impl<P: Payload> HeartbeatConfig<P> {
         self
     }
 
-    /// Checks every limit, including those of the initial payload.
+    /// Checks every limit, including those of the initial payload, but does not read
+    /// [`bearer_token_file`](Self::bearer_token_file).
     ///
     /// # Errors
     /// The first thing that is wrong.
@@ -127,9 +135,12 @@ impl<P: Payload> HeartbeatConfig<P> {
         if let Some(endpoint) = &self.endpoint {
             check_endpoint(endpoint)?;
         }
+        if self.bearer_token.is_some() && self.bearer_token_file.is_some() {
+            return Err(ConfigError::TwoBearerTokens);
+        }
         #[cfg(feature = "http")]
         if let Some(url) = &self.registry_url {
-            crate::http::check(url, self.bearer_token.as_deref())?;
+            crate::http::check(url, self)?;
         }
         Ok(())
     }
@@ -151,6 +162,7 @@ impl<P: Payload> HeartbeatConfig<P> {
             hive_id: None,
             zone: None,
             bearer_token: None,
+            bearer_token_file: None,
             payload,
             collector: None,
         }
@@ -196,6 +208,7 @@ impl<P: Payload> fmt::Debug for HeartbeatConfig<P> {
             .field("endpoint", &self.endpoint)
             .field("hive_id", &self.hive_id)
             .field("zone", &self.zone)
+            .field("bearer_token_file", &self.bearer_token_file)
             .finish_non_exhaustive()
     }
 }
@@ -241,6 +254,17 @@ pub enum ConfigError {
     /// The token has characters that no HTTP header can carry.
     #[error("the bearer token has characters that no HTTP header can carry")]
     BearerToken,
+    /// The file for the token cannot be read, or holds no token.
+    #[error("cannot take the bearer token from {path:?}")]
+    BearerTokenFile {
+        /// The file.
+        path: PathBuf,
+        /// Why; of the kind `InvalidData` if it can be read, but holds no token that an HTTP header can carry.
+        source: std::io::Error,
+    },
+    /// There is more than one token, such as one given and one in a file.
+    #[error("there is more than one bearer token, such as one given and one in a file")]
+    TwoBearerTokens,
     /// The registry URL holds a user name or password, and there is a bearer token too: a request authorizes once.
     #[error("there is a bearer token, and a user name or password in the registry URL")]
     TwoAuthorizations,

@@ -8,12 +8,13 @@ use std::time::Duration;
 use heartbeat_contract::{MemberId, Payload};
 use tokio::sync::watch;
 
+use crate::asked::Asked;
 use crate::clock::monotonic;
 use crate::config::{Fill, check_pace};
 use crate::journal::Causes;
 use crate::shared::Shared;
 use crate::stamp::Whereabouts;
-use crate::{ConfigError, HeartbeatConfig, Outcome, Outcomes};
+use crate::{ConfigError, Directives, HeartbeatConfig, Outcome, Outcomes};
 
 const DEFAULT_REASON: &str = "shutdown";
 /// The contract's limit for the reason of a goodbye.
@@ -29,6 +30,7 @@ pub struct HeartbeatHandle<P: Payload> {
     request_timeout: Option<Duration>,
     shared: Arc<Shared<P>>,
     outcomes: Outcomes,
+    directives: Directives,
     driver: Arc<Mutex<Option<Driver>>>,
 }
 
@@ -46,6 +48,7 @@ pub(crate) enum Driver {
 pub struct HeartbeatTask<P: Payload> {
     pub(crate) shared: Arc<Shared<P>>,
     pub(crate) outcomes: watch::Sender<Outcome>,
+    pub(crate) asked: watch::Sender<Asked>,
     pub(crate) id: MemberId,
     pub(crate) interval: Duration,
     pub(crate) request_timeout: Option<Duration>,
@@ -66,16 +69,19 @@ pub fn heartbeat_task<P: Payload>(
     let id = payload.id().clone();
     let shared = Arc::new(Shared::new(payload, config.interval));
     let (outcomes, latest) = watch::channel(Outcome::Pending);
+    let (asked, asked_at_present) = watch::channel(Asked::default());
     let handle = HeartbeatHandle {
         id: id.clone(),
         request_timeout: config.request_timeout,
         shared: Arc::clone(&shared),
         outcomes: Outcomes::new(latest),
+        directives: Directives::new(asked_at_present),
         driver: Arc::default(),
     };
     let task = HeartbeatTask {
         shared,
         outcomes,
+        asked,
         id,
         interval: config.interval,
         request_timeout: config.request_timeout,
@@ -92,8 +98,9 @@ impl<P: Payload> HeartbeatHandle<P> {
         &self.id
     }
 
-    /// Changes what the beats say. A change of the status or of the self-report goes out at once, but at most one beat a
-    /// second does so; everything else goes out with the next beat. Beats tell the newest state, not each state.
+    /// Changes what the beats say. A change of the status or of the self-report and a new `last_error` go out at once, but
+    /// at most one beat a second does so; everything else, also that an error is gone, goes out with the next beat. Beats
+    /// tell the newest state, not each state.
     ///
     /// A change that alters the id, or after which the payload breaks a limit of the contract, such as a `last_error` of
     /// more than 1 KiB or a figure that is not a number, is dropped as a whole and logged: the beats go on with what was
@@ -122,7 +129,8 @@ impl<P: Payload> HeartbeatHandle<P> {
 
     /// Changes the interval, and beats at once to tell so; the slots are counted from that beat. If another beat went out
     /// at once within the last second, this one waits for the rest of it or for the next slot of the old interval,
-    /// whichever is sooner.
+    /// whichever is sooner. So a member may beat faster while it is busy and slower while it is idle; the registry judges
+    /// it by what it declares.
     ///
     /// # Errors
     /// If the interval is outside 100 ms to 24 h, or shorter than the configured request timeout. The old one stays.
@@ -136,6 +144,37 @@ impl<P: Payload> HeartbeatHandle<P> {
     #[must_use]
     pub fn outcomes(&self) -> Outcomes {
         self.outcomes.clone()
+    }
+
+    /// What the registry asks of the member, each request once: to drain, to shut down. Obeying is up to the application;
+    /// the registry repeats itself until it is obeyed, and takes these for it:
+    ///
+    /// | directive | what to do | obeyed once |
+    /// |---|---|---|
+    /// | [`Drain`](heartbeat_contract::Directive::Drain) | take no new work, finish what is in hand | the status is `draining`, which goes out at once |
+    /// | [`Shutdown`](heartbeat_contract::Directive::Shutdown) | end | the goodbye has arrived |
+    ///
+    /// ```
+    /// use heartbeat_contract::{Directive, WorkerHeartbeat, WorkerStatus};
+    /// use heartbeat_sender::HeartbeatHandle;
+    ///
+    /// /// Returns when it is time to end.
+    /// async fn obey(heartbeat: HeartbeatHandle<WorkerHeartbeat>) {
+    ///     let mut directives = heartbeat.directives();
+    ///     while let Some(directive) = directives.next().await {
+    ///         match directive {
+    ///             // Whoever hands out the work looks at this status first.
+    ///             Directive::Drain => heartbeat.update(|worker| worker.status = Some(WorkerStatus::Draining)),
+    ///             Directive::Shutdown => break,
+    ///             _ => {}
+    ///         }
+    ///     }
+    ///     heartbeat.shutdown().await;
+    /// }
+    /// ```
+    #[must_use]
+    pub fn directives(&self) -> Directives {
+        self.directives.clone()
     }
 
     /// Says goodbye with the reason `shutdown`, so that no registry takes the end for a failure, and waits for the loop to
@@ -193,6 +232,7 @@ impl<P: Payload> Clone for HeartbeatHandle<P> {
             request_timeout: self.request_timeout,
             shared: Arc::clone(&self.shared),
             outcomes: self.outcomes.clone(),
+            directives: self.directives.clone(),
             driver: Arc::clone(&self.driver),
         }
     }

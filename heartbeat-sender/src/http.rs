@@ -3,16 +3,18 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use heartbeat_contract::{Ack, Payload, routes};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, Url, redirect, retry};
+use reqwest::{Client, Response, StatusCode, Url, redirect, retry};
 
 use crate::answer::{Answer, MAX_ANSWER_BYTES};
 use crate::run::send_within;
 use crate::shown::{has_credentials, without_credentials};
+use crate::token::{Token, TokenFile, bearer};
 use crate::{ConfigError, HeartbeatConfig, SendError, Transport};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -28,7 +30,7 @@ const USER_AGENT: &str = concat!("heartbeat-sender/", env!("CARGO_PKG_VERSION"))
 pub struct HttpTransport {
     client: Client,
     base: Url,
-    authorization: Option<HeaderValue>,
+    token: Option<Token>,
     /// Whether there may be a kept connection, so that a lost one is no sign of a lost registry.
     may_be_kept: AtomicBool,
 }
@@ -42,30 +44,76 @@ impl HttpTransport {
     pub fn new(registry_url: &str) -> Result<Self, ConfigError> {
         let base = parse_base(registry_url)?;
         let client = client().map_err(|error| ConfigError::System(error.into()))?;
-        Ok(Self { client, base, authorization: None, may_be_kept: AtomicBool::new(false) })
+        Ok(Self { client, base, token: None, may_be_kept: AtomicBool::new(false) })
     }
 
     /// Sends a token with each beat, as `Authorization: Bearer`.
     ///
     /// # Errors
-    /// If the token has characters that no HTTP header can carry, or the URL holds a user name or password.
+    /// If the token has characters that no HTTP header can carry, or there is another token already, or the URL holds a
+    /// user name or password.
     pub fn with_bearer_token(mut self, token: &str) -> Result<Self, ConfigError> {
-        self.authorization = Some(parse_token(token, &self.base)?);
+        self.has_room_for_a_token()?;
+        self.token = Some(Token::Fixed(parse_token(token)?));
+        Ok(self)
+    }
+
+    /// Sends the token in a file with each beat, as [`HeartbeatConfig::bearer_token_file`] describes it. Reads the file at
+    /// once, and waits for that.
+    ///
+    /// # Errors
+    /// If the file cannot be read or holds no token that an HTTP header can carry, or there is another token already, or
+    /// the URL holds a user name or password.
+    pub fn with_bearer_token_file(mut self, path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
+        self.has_room_for_a_token()?;
+        self.token = Some(Token::File(TokenFile::read(path.into())?));
         Ok(self)
     }
 
     pub(crate) fn for_config<P: Payload>(config: &HeartbeatConfig<P>) -> Result<Self, ConfigError> {
-        let transport = Self::new(config.registry_url.as_deref().ok_or(ConfigError::NoRegistryUrl)?)?;
-        match &config.bearer_token {
-            Some(token) => transport.with_bearer_token(token),
-            None => Ok(transport),
+        let mut transport = Self::new(config.registry_url.as_deref().ok_or(ConfigError::NoRegistryUrl)?)?;
+        if let Some(token) = &config.bearer_token {
+            transport = transport.with_bearer_token(token)?;
         }
+        if let Some(path) = &config.bearer_token_file {
+            transport = transport.with_bearer_token_file(path)?;
+        }
+        Ok(transport)
     }
 
+    fn has_room_for_a_token(&self) -> Result<(), ConfigError> {
+        if has_credentials(&self.base) {
+            // They would be sent as an `Authorization` of their own.
+            return Err(ConfigError::TwoAuthorizations);
+        }
+        if self.token.is_some() {
+            return Err(ConfigError::TwoBearerTokens);
+        }
+        Ok(())
+    }
+
+    /// Posts a beat, and once more if it was refused for a token that another has replaced meanwhile.
     async fn post(&self, path: &str, body: Vec<u8>) -> Result<Ack, SendError> {
+        let Some(token) = &self.token else { return self.exchange(path, body, None).await };
+        let authorization = token.authorization();
+        let answer = self.exchange(path, body.clone(), Some(&authorization)).await;
+        if answer.as_ref().is_err_and(is_unauthorized)
+            && let Some(newer) = token.instead_of(&authorization).await
+        {
+            return self.exchange(path, body, Some(&newer)).await;
+        }
+        answer
+    }
+
+    async fn exchange(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Ack, SendError> {
         let was_kept = self.may_be_kept.swap(false, Ordering::Relaxed);
-        let answer = match self.request(path, body.clone()).await {
-            Err(error) if was_kept && is_closed(&error) => self.request(path, body).await,
+        let answer = match self.request(path, body.clone(), authorization).await {
+            Err(error) if was_kept && is_closed(&error) => self.request(path, body, authorization).await,
             answer => answer,
         };
         let response = answer.map_err(|error| self.lost(error))?;
@@ -76,11 +124,16 @@ impl HttpTransport {
         Answer { status, retry_after: text(RETRY_AFTER), date: text(DATE), body: &body }.read()
     }
 
-    async fn request(&self, path: &str, body: Vec<u8>) -> Result<Response, reqwest::Error> {
+    async fn request(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Response, reqwest::Error> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         let mut request = self.client.post(url).header(CONTENT_TYPE, "application/json").body(body);
-        if let Some(authorization) = &self.authorization {
+        if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
         request.send().await
@@ -167,20 +220,18 @@ fn client() -> reqwest::Result<Client> {
         .build()
 }
 
-/// Whether a transport could be made of these.
-pub(crate) fn check(registry_url: &str, bearer_token: Option<&str>) -> Result<(), ConfigError> {
+/// Whether a transport to this URL could be made, as far as that can be told without reading the file for the token.
+pub(crate) fn check<P: Payload>(registry_url: &str, config: &HeartbeatConfig<P>) -> Result<(), ConfigError> {
     let base = parse_base(registry_url)?;
-    bearer_token.map_or(Ok(()), |token| parse_token(token, &base).map(drop))
-}
-
-fn parse_token(token: &str, base: &Url) -> Result<HeaderValue, ConfigError> {
-    if has_credentials(base) {
-        // They would be sent as an `Authorization` of their own.
+    let has_token = config.bearer_token.is_some() || config.bearer_token_file.is_some();
+    if has_token && has_credentials(&base) {
         return Err(ConfigError::TwoAuthorizations);
     }
-    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ConfigError::BearerToken)?;
-    value.set_sensitive(true);
-    Ok(value)
+    config.bearer_token.as_deref().map_or(Ok(()), |token| parse_token(token).map(drop))
+}
+
+fn parse_token(token: &str) -> Result<HeaderValue, ConfigError> {
+    bearer(token.as_bytes()).ok_or(ConfigError::BearerToken)
 }
 
 fn parse_base(registry_url: &str) -> Result<Url, ConfigError> {
@@ -197,6 +248,10 @@ fn parse_base(registry_url: &str) -> Result<Url, ConfigError> {
         return Err(refused("has a query or fragment"));
     }
     Ok(url)
+}
+
+fn is_unauthorized(error: &SendError) -> bool {
+    error.status() == Some(StatusCode::UNAUTHORIZED.as_u16())
 }
 
 fn text_of(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
@@ -272,6 +327,9 @@ mod tests {
             let mut config = crate::WorkerHeartbeatConfig::new("worker-123", url);
             assert!(config.validate().is_ok());
             config.bearer_token = Some("token".into());
+            assert!(matches!(config.validate(), Err(ConfigError::TwoAuthorizations)));
+            config.bearer_token = None;
+            config.bearer_token_file = Some("/no-file-has-this-name".into());
             assert!(matches!(config.validate(), Err(ConfigError::TwoAuthorizations)));
         }
     }

@@ -1,7 +1,7 @@
 //! Push loops that report a process as alive and working to a heartbeat registry.
 //!
 //! A worker, a hive or a member of a kind of your own starts one loop. It beats at its interval, and at once when its
-//! status changes; it numbers its beats so that a registry can tell runs, order and loss apart; it obeys what the answers
+//! status changes or it meets an error; it numbers its beats so that a registry can tell runs, order and loss apart; it obeys what the answers
 //! ask for; and it says goodbye at the end.
 //!
 //! ```
@@ -48,8 +48,8 @@
 //! # What it does not do
 //!
 //! It keeps no beat for later: a beat that fails is followed by the newest state at the next slot, and memory stays flat
-//! however long the registry is away. It does not restart, stop or drain anything: what a registry asks for comes with the
-//! [`Outcome`], and obeying is up to the application. It installs no signal handler and no subscriber, and never decides
+//! however long the registry is away. It does not restart, stop or drain anything: what a registry asks for comes with
+//! [`HeartbeatHandle::directives`], and obeying is up to the application. It installs no signal handler and no subscriber, and never decides
 //! that its registry is dead.
 //!
 //! # Features
@@ -63,9 +63,11 @@
 mod agenda;
 #[cfg(feature = "http")]
 mod answer;
+mod asked;
 mod channel;
 mod clock;
 mod config;
+mod directives;
 mod handle;
 #[cfg(feature = "host-metrics")]
 mod host_metrics;
@@ -81,11 +83,14 @@ mod shared;
 mod shown;
 mod stamp;
 mod start;
+#[cfg(feature = "http")]
+mod token;
 mod transport;
 
 pub use channel::{Answer, ChannelTransport, Delivery};
 pub use clock::system_clock;
 pub use config::{ConfigError, HeartbeatConfig, HiveHeartbeatConfig, WorkerHeartbeatConfig};
+pub use directives::Directives;
 pub use handle::{HeartbeatHandle, HeartbeatTask, heartbeat_task};
 #[cfg(feature = "host-metrics")]
 pub use host_metrics::HostMetrics;

@@ -17,8 +17,8 @@ pub enum Outcome {
     Acknowledged {
         /// Its number within the run.
         seq: u64,
-        /// The answer, with what the registry asks of the member. A directive comes again with each ack until it is
-        /// obeyed, so that none is lost when outcomes are looked at only now and then.
+        /// The answer. Its directives come again with each ack until they are obeyed;
+        /// [`HeartbeatHandle::directives`](crate::HeartbeatHandle::directives) tells each once.
         ack: Ack,
         /// How long the answer took.
         rtt: Duration,

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::agenda::{Agenda, Due};
+use crate::asked::Asked;
 use crate::clock::monotonic;
 use crate::config::{Fill, timeout_at};
 use crate::handle::HeartbeatTask;
@@ -66,6 +67,7 @@ struct Run<'a, P, T, C> {
     id: MemberId,
     shared: Arc<Shared<P>>,
     outcomes: watch::Sender<Outcome>,
+    asked: watch::Sender<Asked>,
     transport: &'a T,
     clock: C,
     fill: Option<Fill<P>>,
@@ -82,10 +84,11 @@ struct Run<'a, P, T, C> {
 
 impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
     fn begin(task: HeartbeatTask<P>, transport: &'a T, clock: C) -> Self {
-        let HeartbeatTask { shared, outcomes, id, interval, request_timeout, whereabouts, collector } = task;
+        let HeartbeatTask { shared, outcomes, asked, id, interval, request_timeout, whereabouts, collector } = task;
         Self {
             shared,
             outcomes,
+            asked,
             transport,
             fill: collector.map(|start| start()),
             request_timeout,
@@ -125,7 +128,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
 
     async fn due(&mut self) -> Due {
         loop {
-            let has_news = self.shared.has_news(self.told, self.agenda.interval());
+            let has_news = self.shared.has_news(self.told.as_ref(), self.agenda.interval());
             if let Some(due) = self.agenda.take(self.since_start(monotonic()), has_news) {
                 return due;
             }
@@ -165,6 +168,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
         let rtt = now - sent_at;
         self.stamp.acknowledged(rtt);
         self.agenda.acknowledged(self.since_start(now), &ack);
+        self.asked.send_if_modified(|asked| asked.hear(&ack.directives));
         self.failed = 0;
         self.tell(Outcome::Acknowledged { seq, ack, rtt });
     }

@@ -38,15 +38,26 @@ pub(crate) struct Snapshot<P> {
 }
 
 /// The words whose change is worth a beat of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Words {
     status: Option<&'static str>,
     self_report: Option<HealthStatus>,
+    last_error: Option<String>,
 }
 
 impl Words {
     pub(crate) fn of(payload: &impl Payload) -> Self {
-        Self { status: payload.status(), self_report: payload.self_report() }
+        Self {
+            status: payload.status(),
+            self_report: payload.self_report(),
+            last_error: payload.last_error().map(str::to_owned),
+        }
+    }
+
+    /// Whether the payload says something else. That an error is gone is no news: it is a new one that helps to know early.
+    fn are_outdated_by(&self, payload: &impl Payload) -> bool {
+        let is_new_error = payload.last_error().is_some_and(|error| self.last_error.as_deref() != Some(error));
+        is_new_error || self.status != payload.status() || self.self_report != payload.self_report()
     }
 }
 
@@ -70,7 +81,7 @@ impl<P: Payload> Shared<P> {
         if payload.id() != desired.payload.id() {
             return Err(UpdateError::IdChanged);
         }
-        let is_news = Words::of(&payload) != Words::of(&desired.payload);
+        let is_news = Words::of(&desired.payload).are_outdated_by(&payload);
         desired.payload = payload;
         drop(desired);
         if is_news {
@@ -101,9 +112,10 @@ impl<P: Payload> Shared<P> {
     }
 
     /// Whether there is something that the last beat did not say and that should not wait for a slot.
-    pub(crate) fn has_news(&self, told: Option<Words>, interval: Duration) -> bool {
+    pub(crate) fn has_news(&self, told: Option<&Words>, interval: Duration) -> bool {
         let desired = self.lock();
-        desired.asked || desired.interval != interval || told.is_some_and(|told| told != Words::of(&desired.payload))
+        let is_outdated = told.is_some_and(|told| told.are_outdated_by(&desired.payload));
+        desired.asked || desired.interval != interval || is_outdated
     }
 
     /// Takes what the next beat says.

@@ -29,7 +29,7 @@ use crate::{HiveHeartbeatConfig, HttpTransport, WorkerHeartbeatConfig};
 /// ```
 ///
 /// # Errors
-/// If the config is invalid, or the system refuses a thread or an HTTP client.
+/// If the config is invalid, the file with the token cannot be read, or the system refuses a thread or an HTTP client.
 #[cfg(feature = "http")]
 pub fn start_worker_heartbeat_task(
     config: WorkerHeartbeatConfig,
@@ -40,7 +40,7 @@ pub fn start_worker_heartbeat_task(
 /// Starts to beat for a hive, over HTTP, on a thread of its own.
 ///
 /// # Errors
-/// If the config is invalid, or the system refuses a thread or an HTTP client.
+/// If the config is invalid, the file with the token cannot be read, or the system refuses a thread or an HTTP client.
 #[cfg(feature = "http")]
 pub fn start_hive_heartbeat_task(config: HiveHeartbeatConfig) -> Result<HeartbeatHandle<HiveHeartbeat>, ConfigError> {
     start_heartbeat_task(config)
@@ -49,7 +49,7 @@ pub fn start_hive_heartbeat_task(config: HiveHeartbeatConfig) -> Result<Heartbea
 /// Starts to beat for a member of any kind, over HTTP, on a thread of its own.
 ///
 /// # Errors
-/// If the config is invalid, or the system refuses a thread or an HTTP client.
+/// If the config is invalid, the file with the token cannot be read, or the system refuses a thread or an HTTP client.
 #[cfg(feature = "http")]
 pub fn start_heartbeat_task<P: Payload>(config: HeartbeatConfig<P>) -> Result<HeartbeatHandle<P>, ConfigError> {
     let transport = HttpTransport::for_config(&config)?;
@@ -100,8 +100,8 @@ struct OwnRuntime(Option<Runtime>);
 
 impl OwnRuntime {
     fn new() -> Result<Self, ConfigError> {
-        // One lookup at a time, and one more in case the first hangs.
-        let runtime = Builder::new_current_thread().max_blocking_threads(2).enable_all().build();
+        // One lookup at a time, one more in case the first hangs, and one for the file with the token.
+        let runtime = Builder::new_current_thread().max_blocking_threads(3).enable_all().build();
         Ok(Self(Some(runtime.map_err(|error| ConfigError::System(error.into()))?)))
     }
 

@@ -1,6 +1,7 @@
 //! The loop over its two transports: by a paused clock in process, and over real sockets.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod directives;
 mod goodbye;
 #[cfg(feature = "http")]
 mod http;
@@ -11,3 +12,5 @@ mod pace;
 mod registry;
 mod start;
 mod telling;
+#[cfg(feature = "http")]
+mod token_file;

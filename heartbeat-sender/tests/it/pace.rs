@@ -60,6 +60,53 @@ async fn a_status_that_changes_back_in_time_is_no_news() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_error_goes_out_at_once() {
+    let (mut member, _) = Member::accepted(worker()).await;
+    for (pause, text) in [(3, "disk full"), (4, "no such model")] {
+        tokio::time::sleep(pause * S).await;
+        member.handle.update(|worker| worker.last_error = Some(text.to_owned()));
+        let heard = member.hear().await;
+        assert_eq!((heard.worker.last_error.as_deref(), heard.beat().tick), (Some(text), None));
+        assert_eq!(heard.acknowledge(), now());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_within_a_second_are_told_in_one_beat() {
+    let (mut member, _) = Member::accepted(worker()).await;
+    let meet = |error: &str| member.handle.update(|worker| worker.last_error = Some(error.to_owned()));
+    meet("attempt 1 failed");
+    meet("attempt 2 failed");
+    let heard = member.hear().await;
+    assert_eq!(heard.worker.last_error.as_deref(), Some("attempt 2 failed"));
+    let first = heard.acknowledge();
+    let meet = |error: &str| member.handle.update(|worker| worker.last_error = Some(error.to_owned()));
+    meet("attempt 3 failed");
+    meet("attempt 4 failed");
+    let heard = member.hear().await;
+    assert_eq!(heard.worker.last_error.as_deref(), Some("attempt 4 failed"));
+    expect_at(heard.acknowledge(), first + S);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_is_met_again_or_gone_waits_for_the_next_slot() {
+    let (mut member, first) = Member::accepted(worker()).await;
+    let meet = |member: &Member| member.handle.update(|worker| worker.last_error = Some("disk full".to_owned()));
+    meet(&member);
+    member.hear().await.acknowledge();
+    meet(&member);
+    member.handle.update(|worker| worker.last_error = None);
+    meet(&member);
+    assert!(member.is_silent_for(5 * S).await, "it has been told");
+    member.handle.update(|worker| worker.last_error = None);
+    let heard = member.hear().await;
+    assert_eq!((heard.worker.last_error.as_deref(), heard.beat().tick), (None, Some(1)));
+    expect_at(heard.acknowledge(), first + 30 * S);
+    meet(&member);
+    assert_eq!(member.hear().await.at, now(), "an error that returns is new");
+}
+
+#[tokio::test(start_paused = true)]
 async fn figures_wait_for_the_next_slot() {
     let (mut member, first) = Member::accepted(worker()).await;
     member.handle.update(|worker| worker.queue_depth = Some(7));
@@ -91,6 +138,25 @@ async fn a_change_of_the_interval_is_told_at_once_and_restarts_the_slots() {
         let heard = member.hear().await;
         assert_eq!(heard.beat().tick, Some(slot));
         expect_at(heard.acknowledge(), told + 5 * S * u32::try_from(slot + 1).unwrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_beats_faster_while_busy_and_slower_while_idle() {
+    let (mut member, _) = Member::accepted(worker()).await;
+    for (status, interval) in [(WorkerStatus::Busy, S), (WorkerStatus::Idle, 120 * S), (WorkerStatus::Busy, 2 * S)] {
+        tokio::time::sleep(2 * S / 3).await;
+        let changed = now();
+        member.handle.update(|worker| worker.status = Some(status));
+        member.handle.set_interval(interval).unwrap();
+        let heard = member.hear().await;
+        assert_eq!((heard.worker.status, heard.beat().interval(), heard.beat().tick), (Some(status), Some(interval), None));
+        assert_eq!(heard.acknowledge(), changed, "one beat tells both");
+        for slot in 0..3 {
+            let heard = member.hear().await;
+            assert_eq!((heard.beat().interval(), heard.beat().tick), (Some(interval), Some(slot)));
+            expect_at(heard.acknowledge(), changed + interval * u32::try_from(slot + 1).unwrap());
+        }
     }
 }
 
