@@ -105,12 +105,7 @@ impl HttpTransport {
         answer
     }
 
-    async fn exchange(
-        &self,
-        path: &str,
-        body: Vec<u8>,
-        authorization: Option<&HeaderValue>,
-    ) -> Result<Ack, SendError> {
+    async fn exchange(&self, path: &str, body: Vec<u8>, authorization: Option<&HeaderValue>) -> Result<Ack, SendError> {
         let was_kept = self.may_be_kept.swap(false, Ordering::Relaxed);
         let answer = match self.request(path, body.clone(), authorization).await {
             Err(error) if was_kept && is_closed(&error) => self.request(path, body, authorization).await,

@@ -1,13 +1,15 @@
 //! A hive: tells a registry how its machine fares.
 
 use std::error::Error;
+use std::iter::successors;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use examples::{asked_to_stop, parse_duration};
-use heartbeat_contract::{HiveHeartbeat, MemberId, VramInfo};
-use heartbeat_sender::{HiveHeartbeatConfig, HostMetrics, start_hive_heartbeat_task};
+use heartbeat_contract::{Directive, HiveHeartbeat, MemberId, VramInfo};
+use heartbeat_sender::{HeartbeatHandle, HiveHeartbeatConfig, HostMetrics, start_hive_heartbeat_task};
 
 /// How long to look for GPUs before saying that nothing is known of any.
 const LOOKS_FOR_GPUS: u32 = 50;
@@ -25,6 +27,9 @@ struct Args {
     /// How often it beats.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     interval: Duration,
+    /// The file with the token that the registry asks for.
+    #[arg(long, value_name = "FILE", env = "HEARTBEAT_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -32,7 +37,9 @@ async fn main() -> ExitCode {
     match run(Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            for error in successors(Some(&*error), |&error| error.source()) {
+                eprintln!("error: {error}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -41,6 +48,7 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let mut config = HiveHeartbeatConfig::new(args.id.as_str(), args.registry).with_host_metrics();
     config.interval = args.interval;
+    config.bearer_token_file = args.token_file;
     let heartbeat = start_hive_heartbeat_task(config)?;
     let tell_gpus = async {
         println!("{}", in_words(look_for_gpus(args.id).await?.as_deref()));
@@ -49,10 +57,23 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let end: Result<(), Box<dyn Error>> = tokio::select! {
         biased;
         asked = asked_to_stop() => asked.map_err(Into::into),
+        () = told_to_end(&heartbeat) => Ok(()),
         failed = tell_gpus => failed,
     };
     heartbeat.shutdown().await;
     end
+}
+
+/// Waits until the registry asks for the end.
+async fn told_to_end(heartbeat: &HeartbeatHandle<HiveHeartbeat>) {
+    let mut directives = heartbeat.directives();
+    loop {
+        match directives.next().await {
+            Some(Directive::Shutdown) => return,
+            Some(_) => {}
+            None => std::future::pending().await,
+        }
+    }
 }
 
 async fn look_for_gpus(id: MemberId) -> Result<Option<Vec<VramInfo>>, Box<dyn Error>> {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::future::IntoFuture;
+use std::iter::successors;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use clap::Parser;
 use daemon_lifecycle::{Health, Phase};
 use examples::{NoFiles, Round, Stopped, asked_to_stop, hash_over_and_over, parse_duration, stop_pair};
-use heartbeat_contract::{MemberId, WorkerHeartbeat, WorkerStatus};
+use heartbeat_contract::{Directive, MemberId, WorkerHeartbeat, WorkerStatus};
 use heartbeat_sender::{HeartbeatHandle, WorkerHeartbeatConfig, start_worker_heartbeat_task};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -30,6 +31,9 @@ struct Args {
     /// The hive on whose machine it lives.
     #[arg(long, value_name = "ID")]
     hive_id: Option<MemberId>,
+    /// The file with the token that the registry asks for.
+    #[arg(long, value_name = "FILE", env = "HEARTBEAT_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
     /// The folder with its work: the files that git tracks, or all of them where there is no git.
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     work: PathBuf,
@@ -40,7 +44,9 @@ async fn main() -> ExitCode {
     match run(Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            for error in successors(Some(&*error), |&error| error.source()) {
+                eprintln!("error: {error}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -57,6 +63,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     config.interval = args.interval;
     config.hive_id = args.hive_id;
     config.endpoint = Some(endpoint);
+    config.bearer_token_file = args.token_file;
     let heartbeat = start_worker_heartbeat_task(config)?;
 
     let (stop, stopped) = stop_pair();
@@ -70,6 +77,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     };
     let end = tokio::select! {
         asked = asked_to_stop() => asked.map_err(Into::into),
+        () = told_to_end(&heartbeat, &health) => Ok(()),
         newest = superseded(&heartbeat) => Err(format!("a newer run of this worker has taken over: {newest}").into()),
         served = axum::serve(listener, health.router()).into_future() => served.map_err(Into::into),
         worked = work_ended => worked.map_err(Into::into).and_then(|worked| worked.map_err(Into::into)),
@@ -81,37 +89,67 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     end
 }
 
-/// Works until it is stopped. Beats are the business of another thread: this one only says what they should tell.
+/// Works until it is stopped; once it is draining, it takes no more work. Beats are the business of another thread: this one
+/// only says what they should tell.
 fn work(
     folder: &Path,
     stopped: &Stopped,
     heartbeat: &HeartbeatHandle<WorkerHeartbeat>,
     health: &Health,
 ) -> Result<(), NoFiles> {
-    let mut all_done = 0;
-    hash_over_and_over(folder, stopped, |round| match round {
-        Round::Begins(files) => {
-            health.set_phase(Phase::Serving);
-            heartbeat.progress(true, all_done);
-            heartbeat.update(|worker| {
-                worker.status = Some(WorkerStatus::Busy);
-                worker.queue_depth = u32::try_from(files).ok();
-            });
+    let mut done = 0;
+    hash_over_and_over(folder, stopped, |round| {
+        if let Round::Job(job) = &round {
+            done = job.done;
         }
-        Round::Job(job) => {
-            all_done = job.done;
-            heartbeat.progress(true, job.done);
-            heartbeat.update(|worker| {
-                worker.queue_depth = u32::try_from(job.left).ok();
-                worker.last_inference_ms = u64::try_from(job.took.as_millis()).ok();
-                worker.last_error = job.error;
-            });
-        }
-        Round::Ends => {
-            heartbeat.progress(false, all_done);
-            heartbeat.update(|worker| worker.status = Some(WorkerStatus::Idle));
-        }
+        let mut is_draining = false;
+        heartbeat.update(|worker| {
+            is_draining = worker.status == Some(WorkerStatus::Draining);
+            heartbeat.progress(!is_draining && status_in(&round) == WorkerStatus::Busy, done);
+            if !is_draining {
+                worker.status = Some(status_in(&round));
+                health.set_phase(Phase::Serving);
+            }
+            tell(worker, &round);
+        });
+        while is_draining && !stopped.within(Duration::MAX) {}
     })
+}
+
+fn status_in(round: &Round) -> WorkerStatus {
+    match round {
+        Round::Begins(_) | Round::Job(_) => WorkerStatus::Busy,
+        Round::Ends => WorkerStatus::Idle,
+    }
+}
+
+fn tell(worker: &mut WorkerHeartbeat, round: &Round) {
+    match round {
+        Round::Begins(files) => worker.queue_depth = u32::try_from(*files).ok(),
+        Round::Job(job) => {
+            worker.queue_depth = u32::try_from(job.left).ok();
+            worker.last_inference_ms = u64::try_from(job.took.as_millis()).ok();
+            worker.last_error.clone_from(&job.error);
+        }
+        Round::Ends => {}
+    }
+}
+
+/// Waits until the registry asks for the end, and lets the work run dry when it asks for that.
+async fn told_to_end(heartbeat: &HeartbeatHandle<WorkerHeartbeat>, health: &Health) {
+    let mut directives = heartbeat.directives();
+    loop {
+        match directives.next().await {
+            Some(Directive::Drain) => {
+                // The work looks at this after each job, and sets no other phase then.
+                heartbeat.update(|worker| worker.status = Some(WorkerStatus::Draining));
+                health.set_phase(Phase::Draining);
+            }
+            Some(Directive::Shutdown) => return,
+            Some(_) => {}
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// Waits until a newer run of the same id takes over, and returns that.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod curl;
+mod directives;
 mod in_process;
 mod over_http;
 mod real_registry;

@@ -150,7 +150,10 @@ async fn a_member_beats_faster_while_busy_and_slower_while_idle() {
         member.handle.update(|worker| worker.status = Some(status));
         member.handle.set_interval(interval).unwrap();
         let heard = member.hear().await;
-        assert_eq!((heard.worker.status, heard.beat().interval(), heard.beat().tick), (Some(status), Some(interval), None));
+        assert_eq!(
+            (heard.worker.status, heard.beat().interval(), heard.beat().tick),
+            (Some(status), Some(interval), None)
+        );
         assert_eq!(heard.acknowledge(), changed, "one beat tells both");
         for slot in 0..3 {
             let heard = member.hear().await;

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 /// In real time, longer than a loaded machine takes.
-const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 pub(crate) const ACK: &str =
     r#"{"acknowledged":true,"server_time":"2026-01-02T03:04:05.690Z","next_in_ms":100,"directives":[]}"#;

@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use heartbeat_contract::WorkerHeartbeat;
+use heartbeat_contract::{MemberId, WorkerHeartbeat};
 use heartbeat_sender::{
-    ConfigError, HeartbeatHandle, HttpTransport, Outcome, Outcomes, WorkerHeartbeatConfig, spawn_on,
+    ConfigError, HeartbeatHandle, HttpTransport, Outcome, Outcomes, Transport, WorkerHeartbeatConfig,
     start_worker_heartbeat_task,
 };
 
-use crate::registry::{Connection, Registry, Request, soon};
+use crate::registry::{BOUND, Connection, Registry, Request, soon};
 
 const UNAUTHORIZED: &str =
     r#"{"type":"/problems/unauthorized","title":"Unauthorized","status":401,"detail":"the token is not known"}"#;
@@ -19,6 +19,8 @@ const UNAUTHORIZED: &str =
 /// A file of the name of its test.
 fn file(name: &str, content: &[u8]) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // What a run that was killed has left may be a pipe.
+    fs::remove_file(&path).ok();
     fs::write(&path, content).unwrap();
     path
 }
@@ -170,49 +172,73 @@ async fn a_given_token_that_is_refused_is_not_sent_again() {
     assert_eq!(connection.hear().await.unwrap().seq(), 1);
 }
 
-/// Hangs whoever opens it to read, as a file system may that has gone away; lets go of them when dropped.
+/// A pipe in place of a file: it hangs whoever reads it, as a file system may that has gone away, until it is let go.
 #[cfg(unix)]
-struct Pipe<'a>(&'a Path);
-
-#[cfg(unix)]
-impl<'a> Pipe<'a> {
-    fn instead_of(path: &'a Path) -> Self {
-        fs::remove_file(path).unwrap();
-        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
-        Self(path)
-    }
+struct Pipe {
+    path: PathBuf,
+    release: std::sync::mpsc::Sender<()>,
+    holding: std::thread::JoinHandle<bool>,
+    opened: tokio::sync::oneshot::Receiver<()>,
 }
 
 #[cfg(unix)]
-impl Drop for Pipe<'_> {
-    fn drop(&mut self) {
-        // A runtime waits at its end for a reader that hangs: those here find a writer, those to come no pipe.
-        let writer = fs::OpenOptions::new().read(true).write(true).open(self.0);
-        fs::remove_file(self.0).ok();
-        drop(writer);
+impl Pipe {
+    fn instead_of(path: &Path) -> Self {
+        fs::remove_file(path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        let (release, released) = std::sync::mpsc::channel();
+        let (tell_opened, opened) = tokio::sync::oneshot::channel();
+        let holding = std::thread::spawn({
+            let path = path.to_owned();
+            move || {
+                // Returns when there is a reader.
+                let _writer = fs::OpenOptions::new().write(true).open(path).unwrap();
+                tell_opened.send(()).ok();
+                released.recv_timeout(BOUND).is_ok()
+            }
+        });
+        Self { path: path.to_owned(), release, holding, opened }
+    }
+
+    /// Waits until somebody hangs.
+    async fn hangs(&mut self) {
+        soon(&mut self.opened).await.unwrap();
+    }
+
+    /// Returns whether it hung its reader until now.
+    fn let_go(self) -> bool {
+        self.release.send(()).ok();
+        fs::remove_file(self.path).unwrap();
+        self.holding.join().unwrap()
     }
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_file_that_hangs_does_not_hang_the_runtime_of_the_application() {
+async fn a_file_that_hangs_hangs_neither_the_runtime_nor_later_beats() {
     let registry = Registry::listen().await;
     let path = file("hangs", b"first");
     let transport = HttpTransport::new(&registry.url).unwrap().with_bearer_token_file(&path).unwrap();
-    let mut config = worker(&registry, &path);
-    config.request_timeout = Some(Duration::from_millis(200));
-    let handle = spawn_on(&tokio::runtime::Handle::current(), config, transport).unwrap();
-    let mut outcomes = handle.outcomes();
-    let (mut connection, _) = registry.hear().await;
-    let _pipe = Pipe::instead_of(&path);
-    refuse(&mut connection).await;
-    let Outcome::Failed { error, .. } = outcome(&mut outcomes).await else { panic!("it succeeded") };
-    assert!(error.is_timeout(), "the one thread of this runtime is free: {error}");
+    let mut pipe = Pipe::instead_of(&path);
+    let beat = || WorkerHeartbeat::new(MemberId::new("worker-123").unwrap());
 
-    handle.beat_now();
-    connection.hear().await.unwrap();
-    refuse(&mut connection).await;
-    expect_refused(&mut outcomes, 1).await;
+    let first_refused = async {
+        let (mut connection, _) = registry.hear().await;
+        refuse(&mut connection).await;
+        pipe.hangs().await;
+        connection
+    };
+    let mut connection = tokio::select! {
+        answer = transport.send(beat()) => panic!("the file was not waited for: {answer:?}"),
+        connection = first_refused => connection,
+    };
+    let second_refused = async {
+        connection.hear().await.unwrap();
+        refuse(&mut connection).await;
+    };
+    let (answer, ()) = soon(async { tokio::join!(transport.send(beat()), second_refused) }).await;
+    assert_eq!(answer.unwrap_err().status(), Some(401), "without a second reader");
+    assert!(pipe.let_go(), "this runtime did not wait for it");
 }
 
 #[test]
