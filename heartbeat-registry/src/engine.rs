@@ -16,6 +16,7 @@ use heartbeat_contract::{
 };
 use tokio::sync::Notify;
 
+use crate::alert::AlertThreads;
 use crate::clock::Clock;
 use crate::config::FleetConfig;
 use crate::core::{
@@ -39,6 +40,7 @@ pub(crate) struct Engine {
     hasher: FixedState,
     pub(crate) kinds: RwLock<Kinds>,
     pub(crate) log: Arc<EventLog>,
+    pub(crate) alerts: AlertThreads,
     members: AtomicUsize,
     max_members: usize,
     /// Wakes the driver when a deadline is nearer than it planned for.
@@ -77,6 +79,7 @@ impl Engine {
             hasher,
             kinds: RwLock::default(),
             log: Arc::new(log),
+            alerts: AlertThreads::default(),
             members: AtomicUsize::new(0),
             max_members: config.max_members,
             nudge: Notify::new(),

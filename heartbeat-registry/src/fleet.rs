@@ -6,18 +6,20 @@ use std::time::Duration;
 use heartbeat_contract::{EventId, EventsPage, Stats};
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::{self, Alerts, AlertsHandle};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ConfigError, FleetConfig};
 use crate::driver::{self, DriverThread};
 use crate::engine::Engine;
 use crate::subscription::Events;
+use crate::weak::WeakFleet;
 
 /// All members of all kinds, with the clock they are judged by and the log of what happened to them. Cheap to clone;
 /// typed handles to one kind are [`Registry`](crate::Registry)s.
 #[derive(Clone)]
 pub struct Fleet {
     pub(crate) engine: Arc<Engine>,
-    driver: Option<Arc<DriverThread>>,
+    pub(crate) driver: Option<Arc<DriverThread>>,
 }
 
 /// Why a fleet could not be started.
@@ -27,8 +29,8 @@ pub enum StartError {
     /// A setting is outside its limits.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The driver's thread could not be started.
-    #[error("the driver's thread could not be started")]
+    /// A thread, or its runtime, could not be started.
+    #[error("a thread could not be started")]
     Thread(#[source] std::io::Error),
 }
 
@@ -80,6 +82,7 @@ impl Fleet {
 
     /// Totals, rates, and how the fleet itself fares.
     #[must_use]
+    #[doc(alias = "get_monitoring_stats")]
     pub fn stats(&self) -> Stats {
         self.engine.stats()
     }
@@ -95,6 +98,20 @@ impl Fleet {
         Events::new(Arc::clone(&self.engine.log))
     }
 
+    /// Tells of members of all kinds: as [`Registry::configure_alerts`](crate::Registry::configure_alerts) does of one.
+    ///
+    /// # Errors
+    /// If a setting is outside its limits, or the thread cannot be started.
+    pub fn configure_alerts(&self, alerts: Alerts) -> Result<AlertsHandle, StartError> {
+        alert::start(&self.engine, None, alerts)
+    }
+
+    /// A handle that does not keep the fleet alive.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakFleet {
+        WeakFleet::new(&self.engine, self.driver.as_ref())
+    }
+
     /// Waits until the event with a number, and all before it, would survive a crash of the registry.
     pub async fn durable(&self, n: u64) {
         self.engine.log.durable(n).await;
@@ -107,17 +124,20 @@ impl Fleet {
 
     /// Whether a driver judges.
     #[must_use]
+    #[doc(alias = "monitoring_thread_alive")]
     pub fn is_driven(&self) -> bool {
         self.engine.gauges.is_alive()
     }
 
     /// Ends the driver, waits until it has ended, and lets subscriptions end once they have read what there is. Beats are
-    /// still recorded, but nobody is judged any more.
+    /// still recorded, but nobody is judged any more. Alerts of what has happened are told for up to 5 s more, which this
+    /// waits for; a callback that blocks for longer is left to itself.
     pub async fn shutdown(&self) {
         if let Some(driver) = &self.driver {
             driver.shutdown().await;
         }
         self.engine.log.close();
+        self.engine.alerts.all_ended().await;
     }
 }
 

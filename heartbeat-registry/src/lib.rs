@@ -45,6 +45,7 @@
 //! | `client` | [`client`]: typed reads from a registry elsewhere |
 //! | `server` | what only the `heartbeat-registry` binary needs |
 
+mod alert;
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod cli;
@@ -71,7 +72,9 @@ mod readable;
 mod registry;
 mod subscription;
 mod view;
+mod weak;
 
+pub use alert::{Alert, AlertStats, Alerts, AlertsHandle, Reply};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{ConfigError, FleetConfig};
 pub use error::{DirectiveError, RecordError, UnknownMember};
@@ -81,3 +84,4 @@ pub use history_query::{HistoryQuery, InvalidMoment, Moment};
 pub use query::{InvalidQuery, MembersQuery};
 pub use registry::{HiveRegistry, Outcome, Recorded, Registry, WorkerRegistry};
 pub use subscription::{Events, SubscriptionError, Transition, Transitions};
+pub use weak::{WeakFleet, WeakRegistry};

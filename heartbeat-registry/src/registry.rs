@@ -13,6 +13,7 @@ use heartbeat_contract::{
 };
 use jiff::Timestamp;
 
+use crate::alert::{self, Alerts, AlertsHandle};
 use crate::config::FleetConfig;
 use crate::core::{Attachment, Hot, KindIndex, Now, Verdict};
 use crate::engine::Engine;
@@ -24,6 +25,7 @@ use crate::lock::lock;
 use crate::query::{InvalidQuery, MembersQuery};
 use crate::subscription::Transitions;
 use crate::view::member_stats;
+use crate::weak::WeakRegistry;
 
 /// The registry of workers.
 pub type WorkerRegistry = Registry<WorkerHeartbeat>;
@@ -283,6 +285,47 @@ impl<P: Payload> Registry<P> {
     /// Follows the transitions of this kind from now on.
     pub fn subscribe(&self) -> Transitions<P> {
         Transitions::new(self.fleet.subscribe())
+    }
+
+    /// Tells callbacks of the transitions of this kind from now on, on a thread of their own: see [`Alerts`] for what they
+    /// may rely on. What is configured by several calls is independent of each other.
+    ///
+    /// A callback that keeps a [`Registry`] or a [`Fleet`] keeps that alive until the alerts are stopped or the fleet is shut
+    /// down; one that keeps what [`downgrade`](Self::downgrade) gives does not.
+    ///
+    /// ```
+    /// use heartbeat_registry::contract::{HealthState, MemberId, Policy, WorkerHeartbeat};
+    /// use heartbeat_registry::{Alerts, FleetConfig, WorkerRegistry};
+    ///
+    /// let workers = WorkerRegistry::start(FleetConfig::default())?;
+    /// let (failed, failures) = std::sync::mpsc::channel();
+    /// let alerts = workers.configure_alerts(
+    ///     Alerts::new()
+    ///         .on_degraded(|alert| println!("{} is late: nothing for {:?}", alert.member, alert.age))
+    ///         .on_failed(move |alert| failed.send(alert).expect("the main thread waits for it"))
+    ///         .on_recovered(|alert| async move {
+    ///             println!("{} is back from {}", alert.member, alert.from);
+    ///         }),
+    /// )?;
+    /// let id = MemberId::new("worker-123")?;
+    /// workers.start_monitoring(&id, Policy::every(std::time::Duration::from_millis(100)))?;
+    /// workers.record(WorkerHeartbeat::new(id.clone()))?;
+    /// let alert = failures.recv()?;
+    /// assert_eq!((alert.member, alert.from, alert.to), (id, HealthState::Critical, HealthState::Failed));
+    /// assert_eq!(alerts.stats().panicked, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a setting is outside its limits, or the thread cannot be started.
+    pub fn configure_alerts(&self, alerts: Alerts) -> Result<AlertsHandle, StartError> {
+        alert::start(&self.fleet.engine, Some(P::KIND), alerts)
+    }
+
+    /// A handle that does not keep the fleet alive.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakRegistry<P> {
+        WeakRegistry::new(self.fleet.downgrade())
     }
 
     /// Shuts the fleet down, with all its registries: see [`Fleet::shutdown`].

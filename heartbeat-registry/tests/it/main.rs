@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod alerts;
 mod allocations;
 #[cfg(all(feature = "client", feature = "http"))]
 mod client;
@@ -17,6 +18,7 @@ mod operate;
 #[cfg(feature = "http")]
 mod own_kind;
 mod scale;
+mod stats;
 mod threads;
 #[cfg(feature = "http")]
 mod wire;
