@@ -290,8 +290,9 @@ impl<P: Payload> Registry<P> {
     /// Tells callbacks of the transitions of this kind from now on, on a thread of their own: see [`Alerts`] for what they
     /// may rely on. What is configured by several calls is independent of each other.
     ///
-    /// A callback that keeps a [`Registry`] or a [`Fleet`] keeps that alive until the alerts are stopped or the fleet is shut
-    /// down; one that keeps what [`downgrade`](Self::downgrade) gives does not.
+    /// Callbacks may use the registry as anybody else may. One that keeps a [`Registry`] or a [`Fleet`] keeps the fleet
+    /// alive until the alerts are stopped or the fleet is shut down; one that keeps what [`downgrade`](Self::downgrade)
+    /// gives does not.
     ///
     /// ```
     /// use heartbeat_registry::contract::{HealthState, MemberId, Policy, WorkerHeartbeat};

@@ -18,7 +18,8 @@ const LONGEST_TIMEOUT: Duration = Duration::from_hours(1);
 /// configured elsewhere, only those after it. A future that has not ended after the [`timeout`](Self::timeout) is dropped;
 /// a closure that blocks for ever blocks the alerts configured with it, and those alone. A panic is caught, counted and
 /// logged, and the next alert comes as if nothing had happened. Futures are polled by a tokio runtime of that thread, and
-/// need not be `Send`.
+/// need not be `Send`. An alert tells what was concluded, not how things stand by the time it is told: who acts on it may
+/// want to ask [`health`](crate::Registry::health) first.
 ///
 /// [`on_transition`](Self::on_transition) is told of every transition, a goodbye included. The others are filters over
 /// it for whoever wants to act: none of them is told of a goodbye, nor of the first beat after one, and the
