@@ -7,4 +7,5 @@ mod directives;
 mod in_process;
 mod over_http;
 mod real_registry;
+mod recover;
 mod waiting;
