@@ -68,4 +68,4 @@ pub use poll::{
     ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PollError, PollReport, poll_until_healthy,
 };
 #[cfg(feature = "probe")]
-pub use probe::{ProbeError, ProbeFailure, UrlError, is_daemon_healthy};
+pub use probe::{Probe, ProbeError, ProbeFailure, UrlError, is_daemon_healthy};

@@ -107,6 +107,9 @@ pub enum ProbeFailure {
     InvalidUrl,
     /// The host name did not resolve.
     Dns,
+    /// No address of the host may be connected to: see [`Probe::only_to`](super::Probe::only_to). The detail names them;
+    /// nothing was sent.
+    NotAdmitted,
     /// The host answered that nothing listens on the port.
     Refused,
     /// No route to the host, or a firewall said no.
@@ -135,6 +138,7 @@ impl fmt::Display for ProbeFailure {
         match self {
             Self::InvalidUrl => f.write_str("invalid url"),
             Self::Dns => f.write_str("name not resolved"),
+            Self::NotAdmitted => f.write_str("address not admitted"),
             Self::Refused => f.write_str("connection refused"),
             Self::Unreachable => f.write_str("host unreachable"),
             Self::ConnectTimeout => f.write_str("connection timed out"),

@@ -62,6 +62,13 @@ impl Target {
     pub(crate) fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }
+
+    /// An IPv6 address without its brackets.
+    pub(crate) fn host_and_port(&self) -> (&str, u16) {
+        let host = self.url.host_str().expect("a URL with http or https has a host");
+        let port = self.url.port_or_known_default().expect("http and https have a port");
+        (host.trim_start_matches('[').trim_end_matches(']'), port)
+    }
 }
 
 impl fmt::Display for Target {
@@ -133,6 +140,19 @@ mod tests {
         assert_eq!(shown("http://h:1", Some("livez")), "http://h:1/livez");
         assert_eq!(shown("http://h:1", Some("/readyz?verbose")), "http://h:1/readyz?verbose");
         assert_eq!(shown("http://h:1", Some("//evil/x")), "http://h:1//evil/x");
+    }
+
+    #[test]
+    fn a_host_is_told_in_its_plainest_form() {
+        for (url, host, port) in [
+            ("http://h:1", "h", 1),
+            ("http://H/", "h", 80),
+            ("http://[::1]:1", "::1", 1),
+            ("http://2130706433", "127.0.0.1", 80),
+            ("http://0x7f.1", "127.0.0.1", 80),
+        ] {
+            assert_eq!(Target::parse(url, None).expect("a usable URL").host_and_port(), (host, port));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use daemon_lifecycle::{
-    HealthPoll, HealthPollConfig, PollError, ProbeError, ProbeFailure, is_daemon_healthy, poll_until_healthy,
+    HealthPoll, HealthPollConfig, PollError, Probe, ProbeError, ProbeFailure, is_daemon_healthy, poll_until_healthy,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -134,6 +134,33 @@ async fn localhost_works_against_a_server_on_v4_only() {
     let server = Server::answering(status("200 OK", "")).await;
     let url = format!("http://localhost:{}", server.address.port());
     ask(&url).await.expect("one of the addresses of localhost answers");
+}
+
+#[tokio::test]
+async fn a_probe_connects_to_none_but_admitted_addresses() {
+    let server = Server::answering(status("204 No Content", "")).await;
+    let port = server.address.port();
+    let named = format!("http://localhost:{port}");
+    let wrapped = format!("http://[::ffff:127.0.0.1]:{port}");
+    for url in [&server.url(""), &named, &wrapped] {
+        let probe = || Probe::new(url).expect("a URL").timeout(Duration::from_secs(30));
+        let error = probe().only_to(|_| false).ask().await.expect_err("nobody is admitted");
+        assert_eq!(error.kind(), ProbeFailure::NotAdmitted, "{url}");
+        assert!(error.detail().expect("the addresses").contains("127.0.0.1"), "{error}");
+    }
+    assert_eq!(server.requests().len(), 0);
+    for url in [&server.url(""), &named, &wrapped] {
+        let probe = Probe::new(url).expect("a URL").timeout(Duration::from_secs(30));
+        let answer = probe.only_to(|address| address == std::net::Ipv4Addr::LOCALHOST).ask().await;
+        assert_eq!(answer.expect("the admitted address answers"), 204, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_leads_nowhere_is_told_apart_also_when_addresses_are_checked() {
+    let probe = Probe::new("http://nowhere.invalid").expect("a URL").timeout(Duration::from_secs(30));
+    let error = probe.only_to(|_| true).ask().await.expect_err("`invalid` holds no names");
+    assert_eq!(error.kind(), ProbeFailure::Dns);
 }
 
 #[tokio::test]
