@@ -56,3 +56,9 @@ pub fn policy(kind: &Kind, id: impl std::fmt::Display) -> String {
 pub fn directives(kind: &Kind, id: impl std::fmt::Display) -> String {
     format!("{}/directives", member(kind, id))
 }
+
+/// Where a probe of one member's endpoint is asked for: `/v1/workers/worker-123/verify`.
+#[must_use]
+pub fn verify(kind: &Kind, id: impl std::fmt::Display) -> String {
+    format!("{}/verify", member(kind, id))
+}

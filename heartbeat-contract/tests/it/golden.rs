@@ -1,8 +1,7 @@
 //! Payloads that must always decode, and encode to the same again.
 
 use heartbeat_contract::{
-    Ack, AskedDirective, Batch, BatchAnswer, Event, EventBody, EventsPage, Explanation, HistoryPage, HiveHeartbeat,
-    MemberView, MembersPage, Payload, Policy, Problem, ProblemType, ResolvedPolicy, Stats, WorkerHeartbeat, decode,
+    Ack, AskedDirective, Batch, BatchAnswer, Event, EventBody, EventsPage, Explanation, HistoryPage, HiveHeartbeat, MemberView, MembersPage, Payload, Policy, Problem, ProblemType, ResolvedPolicy, Stats, WorkerHeartbeat, decode, ProbeOutcome, Verification,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -91,6 +90,16 @@ fn answers_round_trip() {
     round_trips::<EventsPage>(golden!("events_page"));
     let every = round_trips::<EventsPage>(golden!("events_of_every_type"));
     assert!(every.events.iter().all(|event| event.body != EventBody::Unknown));
+}
+
+#[test]
+fn verifications_round_trip_and_a_new_word_is_no_sign_of_health() {
+    let answered: Verification = round_trips(golden!("verification"));
+    assert_eq!((answered.outcome, answered.http_status), (ProbeOutcome::Unhealthy, Some(503)));
+    round_trips::<Verification>(golden!("verification_without_answer"));
+    let newer = golden!("verification").replace("unhealthy", "dazed");
+    let newer: Verification = serde_json::from_str(&newer).unwrap();
+    assert!(newer.outcome == ProbeOutcome::Unknown && !newer.is_healthy());
 }
 
 #[test]
