@@ -41,7 +41,7 @@ impl Default for FleetConfig {
     }
 }
 
-/// A setting of [`FleetConfig`] outside its limits.
+/// A setting outside its limits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {

@@ -43,6 +43,7 @@
 //! | none | the in-memory registry |
 //! | `http` (default) | [`http`]: an axum router for an app of yours, and an accept loop with timeouts |
 //! | `client` | [`client`]: typed reads from a registry elsewhere |
+//! | `verify` | [`verify`]: one probe of a member's endpoint, on demand |
 //! | `server` | what only the `heartbeat-registry` binary needs |
 
 mod alert;
@@ -71,6 +72,8 @@ mod query;
 mod readable;
 mod registry;
 mod subscription;
+#[cfg(feature = "verify")]
+pub mod verify;
 mod view;
 mod weak;
 

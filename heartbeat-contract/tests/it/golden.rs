@@ -1,7 +1,9 @@
 //! Payloads that must always decode, and encode to the same again.
 
 use heartbeat_contract::{
-    Ack, AskedDirective, Batch, BatchAnswer, Event, EventBody, EventsPage, Explanation, HistoryPage, HiveHeartbeat, MemberView, MembersPage, Payload, Policy, Problem, ProblemType, ResolvedPolicy, Stats, WorkerHeartbeat, decode, ProbeOutcome, Verification,
+    Ack, AskedDirective, Batch, BatchAnswer, Event, EventBody, EventsPage, Explanation, HistoryPage, HiveHeartbeat,
+    MemberView, MembersPage, Payload, Policy, ProbeOutcome, Problem, ProblemType, ResolvedPolicy, Stats, Verification,
+    WorkerHeartbeat, decode,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

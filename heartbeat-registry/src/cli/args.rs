@@ -7,6 +7,8 @@ use heartbeat_contract::{EventId, HealthState, Kind, MemberId, Zone};
 
 use crate::history_query::Moment;
 
+use crate::verify::Network;
+
 /// Tracks heartbeats and says within a bounded time who is not alive and why.
 #[derive(Debug, Parser)]
 #[command(name = "heartbeat-registry", version, max_term_width = 100)]
@@ -34,6 +36,10 @@ pub(super) struct ServeArgs {
     /// How many members are known at most.
     #[arg(long, env = "HEARTBEAT_MAX_MEMBERS", default_value_t = 100_000)]
     pub(super) max_members: usize,
+    /// Let `verify` probe endpoints in this network, such as 10.0.0.0/8, and not only those at the address that the
+    /// beats of their member come from; may be given more than once.
+    #[arg(long = "verify-network", value_name = "CIDR", env = "HEARTBEAT_VERIFY_NETWORKS", value_delimiter = ',')]
+    pub(super) verify_networks: Vec<Network>,
     /// What to log, in the syntax of tracing-subscriber's EnvFilter.
     #[arg(long, env = "HEARTBEAT_LOG", default_value = "info")]
     pub(super) log: String,
@@ -57,6 +63,8 @@ pub(super) enum ReadCommand {
     Forget(MemberArgs),
     /// Show what happened, oldest first.
     Events(EventsArgs),
+    /// Have the registry probe one member's endpoint now; ends with 0 only if it is healthy.
+    Verify(MemberArgs),
 }
 
 /// Which registry to ask, and how to print its answer.

@@ -4,6 +4,7 @@ mod args;
 mod output;
 mod read;
 mod serve;
+mod verify;
 
 use std::process::ExitCode;
 

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
-use heartbeat_contract::{AskedDirective, Event, EventBody, HistoryPage, MemberId, MemberStats, MemberView, Stats};
+use heartbeat_contract::{
+    AskedDirective, Event, EventBody, HistoryPage, MemberId, MemberStats, MemberView, Stats, Verification,
+};
 use serde::Serialize;
 
 use super::args::Output;
@@ -121,6 +123,20 @@ pub(super) fn asked(id: &MemberId, asked: &AskedDirective) -> String {
     let AskedDirective { directive, incarnation, until } = asked;
     let run = incarnation.map(|run| format!(" (run {run})")).unwrap_or_default();
     format!("{id}{run} is asked for {directive} with each ack, until it obeys or {until:.3}")
+}
+
+pub(super) fn verification(found: &Verification) -> String {
+    let when = if found.cached { "a moment ago, told again" } else { "just now" };
+    pairs([
+        ("id", found.id.to_string()),
+        ("kind", found.kind.to_string()),
+        ("outcome", found.outcome.to_string()),
+        ("detail", found.detail.clone()),
+        ("asked", found.url.clone()),
+        ("at", format!("{:.3}, {when}", found.at)),
+        ("took", humane(Duration::from_millis(found.took_ms))),
+        ("state then", found.state.to_string()),
+    ])
 }
 
 pub(super) fn stats(stats: &Stats) -> String {

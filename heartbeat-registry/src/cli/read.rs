@@ -4,6 +4,7 @@ use heartbeat_contract::{Directive, HealthState, MemberView};
 
 use super::args::{DrainArgs, EventsArgs, From, HistoryArgs, ListArgs, MemberArgs, Output, ReadCommand};
 use super::output;
+use super::verify::verify;
 use super::{AUTH, Failed, NOT_FOUND, UNHEALTHY, UNREACHABLE, USAGE};
 use crate::client::{Client, ClientError};
 use crate::history_query::HistoryQuery;
@@ -19,6 +20,7 @@ pub(super) async fn read(command: ReadCommand) -> Result<(), Failed> {
         ReadCommand::Drain(args) => drain(args).await,
         ReadCommand::Forget(args) => forget(args).await,
         ReadCommand::Events(args) => events(args).await,
+        ReadCommand::Verify(args) => verify(args).await,
     }
 }
 
@@ -92,12 +94,12 @@ fn unhealthy(member: &MemberView) -> Result<(), Failed> {
     }
 }
 
-fn client(from: &From) -> Result<Client, Failed> {
+pub(super) fn client(from: &From) -> Result<Client, Failed> {
     Client::new(&from.registry).map_err(failed)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn failed(error: ClientError) -> Failed {
+pub(super) fn failed(error: ClientError) -> Failed {
     let code = match error.status() {
         Some(401 | 403) => AUTH,
         _ if error.is_not_found() => NOT_FOUND,

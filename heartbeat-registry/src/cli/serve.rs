@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use daemon_lifecycle::{Health, Phase};
+use heartbeat_contract::{HiveHeartbeat, WorkerHeartbeat};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -12,7 +13,8 @@ use super::args::ServeArgs;
 use super::{Failed, UNHEALTHY, USAGE};
 use crate::config::FleetConfig;
 use crate::fleet::Fleet;
-use crate::http::{self, ServeConfig};
+use crate::http::{self, Api, ServeConfig};
+use crate::verify::{Verifier, VerifyConfig};
 
 pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| Failed::new(&error, USAGE))?;
@@ -27,7 +29,10 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     eprintln!("listening on http://{address}");
 
     let health = health(&fleet);
-    let app = Router::new().merge(http::router(&fleet)).merge(health.router()).fallback(http::not_found);
+    let verify = VerifyConfig { allowed_networks: args.verify_networks, ..VerifyConfig::default() };
+    let verifier = Verifier::new(&fleet, verify).map_err(|error| Failed::new(&error, USAGE))?;
+    let api = Api::new(&fleet).kind::<WorkerHeartbeat>().kind::<HiveHeartbeat>().verify(&verifier);
+    let app = Router::new().merge(api.router()).merge(health.router()).fallback(http::not_found);
     health.set_phase(Phase::Serving);
     let draining = health.clone();
     http::serve(listener, app, ServeConfig::default(), async move {

@@ -1,6 +1,7 @@
 //! Reading from a registry elsewhere, and operating it.
 
 mod error;
+mod verify;
 
 use std::time::Duration;
 

@@ -16,10 +16,14 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::access::{Access, Principal};
+#[cfg(feature = "verify")]
+use super::verify;
 use super::{beats, operate, reads, respond};
 use crate::fleet::Fleet;
 use crate::query::{InvalidQuery, MembersQuery};
 use crate::registry::{Recorded, Registry};
+#[cfg(feature = "verify")]
+use crate::verify::Verifier;
 
 /// The routes of a fleet's workers and hives: beats one by one and in batches, lists, views, histories, explanations,
 /// policies, directives, statistics and events.
@@ -34,6 +38,8 @@ pub fn router<S: Clone + Send + Sync + 'static>(fleet: &Fleet) -> Router<S> {
 #[must_use]
 pub struct Api {
     shared: Shared,
+    #[cfg(feature = "verify")]
+    verifier: Option<Verifier>,
 }
 
 /// What all handlers need.
@@ -47,7 +53,11 @@ pub(super) struct Shared {
 impl Api {
     /// No kind yet.
     pub fn new(fleet: &Fleet) -> Self {
-        Self { shared: Shared { fleet: fleet.clone(), kinds: Vec::new(), access: Access::default() } }
+        Self {
+            shared: Shared { fleet: fleet.clone(), kinds: Vec::new(), access: Access::default() },
+            #[cfg(feature = "verify")]
+            verifier: None,
+        }
     }
 
     /// Adds all routes of a kind: a worker's are `/v1/worker-heartbeat`, `/v1/worker/heartbeat`, `/v1/workers`,
@@ -61,15 +71,27 @@ impl Api {
         self
     }
 
+    /// Adds `POST /v1/workers/{id}/verify` and its like of all kinds: one probe of a member's endpoint, by a verifier of
+    /// the same fleet. Without, there is no such route.
+    #[cfg(feature = "verify")]
+    pub fn verify(mut self, verifier: &Verifier) -> Self {
+        self.verifier = Some(verifier.clone());
+        self
+    }
+
     /// The router. It has no fallback, so that it can be merged into an app: see [`not_found`](super::not_found).
     pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
-        let Self { shared } = self;
+        let shared = self.shared;
         let mut router = Router::new()
             .route(routes::BATCH, post(beats::batch))
             .route(routes::STATS, get(reads::stats))
             .route(routes::EVENTS, get(reads::events));
         for kind in &shared.kinds {
             router = router.merge(kind_router(Arc::clone(kind)));
+            #[cfg(feature = "verify")]
+            if let Some(verifier) = &self.verifier {
+                router = router.merge(verify::router(&kind.kind(), verifier));
+            }
         }
         router.method_not_allowed_fallback(respond::method_not_allowed).with_state(shared)
     }

@@ -17,6 +17,8 @@ mod pace;
 mod reads;
 mod respond;
 mod serve;
+#[cfg(feature = "verify")]
+mod verify;
 
 pub use api::{Api, router};
 pub use respond::not_found;

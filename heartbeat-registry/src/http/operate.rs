@@ -40,7 +40,7 @@ pub(super) async fn ask(
     request: Request,
 ) -> Result<Json<AskedDirective>, Refusal> {
     let DirectiveRequest { directive } = directive(&order(&shared, request).await?)?;
-    let id = known_id(kind.as_ref(), id)?;
+    let id = known_id(&kind.kind(), id)?;
     let (asked, told) = kind.ask(&id, directive)?;
     shared.fleet.durable(told).await;
     Ok(Json(asked))
@@ -54,7 +54,7 @@ pub(super) async fn withdraw(
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let DirectiveRequest { directive } = directive(&order(&shared, request).await?)?;
-    let id = known_id(kind.as_ref(), id)?;
+    let id = known_id(&kind.kind(), id)?;
     let not_asked = || Problem::new(ProblemType::NotFound, format!("{id} is not asked for {directive}"));
     let told = kind.withdraw(&id, directive)?.ok_or_else(not_asked)?;
     shared.fleet.durable(told).await;
@@ -69,8 +69,8 @@ pub(super) async fn forget(
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     admit(&shared, request, Right::Operate).await?;
-    let id = known_id(kind.as_ref(), id)?;
-    let told = kind.forget(&id).ok_or_else(|| unknown(kind.as_ref(), id.as_str()))?;
+    let id = known_id(&kind.kind(), id)?;
+    let told = kind.forget(&id).ok_or_else(|| unknown(&kind.kind(), id.as_str()))?;
     shared.fleet.durable(told).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,7 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::{Extension, Json};
 use heartbeat_contract::{
-    EventId, EventsPage, Explanation, HistoryPage, MemberId, MemberView, MembersPage, Problem, ProblemType, Stats,
+    EventId, EventsPage, Explanation, HistoryPage, Kind, MemberId, MemberView, MembersPage, Problem, ProblemType, Stats,
 };
 
 use super::access::Right;
@@ -39,8 +39,8 @@ pub(super) async fn view(
     request: Request,
 ) -> Result<Json<MemberView>, Refusal> {
     admit(&shared, request, Right::Read).await?;
-    let id = known_id(kind.as_ref(), id)?;
-    kind.view(&id).map(Json).ok_or_else(|| unknown(kind.as_ref(), id.as_str()))
+    let id = known_id(&kind.kind(), id)?;
+    kind.view(&id).map(Json).ok_or_else(|| unknown(&kind.kind(), id.as_str()))
 }
 
 /// `GET /v1/workers/{id}/history` and its like.
@@ -52,7 +52,7 @@ pub(super) async fn history(
     request: Request,
 ) -> Result<Json<HistoryPage>, Refusal> {
     admit(&shared, request, Right::Read).await?;
-    let id = known_id(kind.as_ref(), id)?;
+    let id = known_id(&kind.kind(), id)?;
     let query = HistoryQuery::parse(query.as_deref().unwrap_or_default())?;
     Ok(Json(kind.history(&id, query.range(shared.fleet.wall()))?))
 }
@@ -65,7 +65,7 @@ pub(super) async fn explain(
     request: Request,
 ) -> Result<Json<Explanation>, Refusal> {
     admit(&shared, request, Right::Read).await?;
-    let id = known_id(kind.as_ref(), id)?;
+    let id = known_id(&kind.kind(), id)?;
     Ok(Json(kind.explain(&id)?))
 }
 
@@ -115,11 +115,11 @@ pub(super) async fn admit(shared: &Shared, request: Request<Body>, right: Right)
 }
 
 /// The id in a path; a text that is no id is nobody's.
-pub(super) fn known_id(kind: &dyn KindApi, id: Result<Path<String>, PathRejection>) -> Result<MemberId, Refusal> {
+pub(super) fn known_id(kind: &Kind, id: Result<Path<String>, PathRejection>) -> Result<MemberId, Refusal> {
     let id = id.map_or_else(|_| String::new(), |Path(id)| id);
     MemberId::new(&id).map_err(|_| unknown(kind, &id))
 }
 
-pub(super) fn unknown(kind: &dyn KindApi, id: &str) -> Refusal {
-    Problem::new(ProblemType::NotFound, format!("no {} {id:?} is known", kind.kind())).into()
+pub(super) fn unknown(kind: &Kind, id: &str) -> Refusal {
+    Problem::new(ProblemType::NotFound, format!("no {kind} {id:?} is known")).into()
 }

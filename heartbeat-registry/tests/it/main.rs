@@ -8,6 +8,8 @@ mod allocations;
 mod client;
 mod directives;
 mod driver;
+#[cfg(feature = "verify")]
+mod endpoint;
 mod explain;
 mod fleet;
 #[cfg(feature = "http")]
@@ -20,6 +22,10 @@ mod own_kind;
 mod scale;
 mod stats;
 mod threads;
+#[cfg(feature = "verify")]
+mod verify;
+#[cfg(all(feature = "client", feature = "http", feature = "verify"))]
+mod verify_http;
 #[cfg(feature = "http")]
 mod wire;
 mod world;

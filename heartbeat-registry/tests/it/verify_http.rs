@@ -1,0 +1,199 @@
+//! Verifying over HTTP, and towards whom.
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use heartbeat_registry::client::Client;
+use heartbeat_registry::contract::{HiveHeartbeat, Kind, Problem, ProblemType, WorkerHeartbeat};
+use heartbeat_registry::http::{Api, ServeConfig, not_found, router, serve};
+use heartbeat_registry::verify::{Network, Verifier, VerifyConfig};
+use heartbeat_registry::{Fleet, FleetConfig};
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+
+use crate::endpoint::{Endpoint, OK, status};
+use crate::world::{id, secs};
+
+/// A server of workers and hives that verifies.
+struct Server {
+    fleet: Fleet,
+    url: String,
+    client: Client,
+}
+
+impl Server {
+    async fn start() -> Self {
+        Self::with(VerifyConfig { timeout: secs(30), ..VerifyConfig::default() }).await
+    }
+
+    async fn allowing(networks: &[&str]) -> Self {
+        let allowed_networks = networks.iter().map(|network| network.parse::<Network>().unwrap()).collect();
+        Self::with(VerifyConfig { timeout: secs(30), allowed_networks, ..VerifyConfig::default() }).await
+    }
+
+    async fn with(config: VerifyConfig) -> Self {
+        let fleet = Fleet::start(FleetConfig::default()).unwrap();
+        let verifier = Verifier::new(&fleet, config).unwrap();
+        let api = Api::new(&fleet).kind::<WorkerHeartbeat>().kind::<HiveHeartbeat>().verify(&verifier);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let app = axum::Router::new().merge(api.router()).fallback(not_found);
+        tokio::spawn(serve(listener, app, ServeConfig::default(), std::future::pending()));
+        let client = Client::new(&url).unwrap();
+        Self { fleet, url, client }
+    }
+
+    /// Takes a beat of a worker as if it came from an address.
+    async fn hear(&self, from: &str, name: &str, fields: &str) {
+        let from: SocketAddr = SocketAddr::new(from.parse().unwrap(), 4711);
+        let request = Request::post("/v1/worker-heartbeat")
+            .header("content-type", "application/json")
+            .extension(ConnectInfo(from))
+            .body(Body::from(format!(r#"{{"worker_id": "{name}", "beat": {{{fields}}}}}"#)))
+            .unwrap();
+        let answer = router::<()>(&self.fleet).oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+
+    async fn hear_at(&self, from: &str, name: &str, endpoint: &str) {
+        self.hear(from, name, &format!(r#""endpoint": "{endpoint}""#)).await;
+    }
+
+    async fn refused(&self, name: &str) -> Problem {
+        let refused = self.client.verify(&Kind::WORKER, &id(name)).await.unwrap_err();
+        refused.problem().unwrap_or_else(|| panic!("a problem: {refused}")).clone()
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_where_the_beats_come_from_is_probed() {
+    let endpoint = Endpoint::answering(status("503 Service Unavailable", "loading")).await;
+    let server = Server::start().await;
+    for from in ["127.0.0.1", "::ffff:127.0.0.1", "::1"] {
+        server.hear_at(from, "w", &endpoint.url()).await;
+        let found = server.client.verify(&Kind::WORKER, &id("w")).await.unwrap();
+        assert_eq!(found.http_status, Some(503), "{from}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_elsewhere_is_not_touched_and_the_refusal_names_address_and_rule() {
+    let endpoint = Endpoint::answering(OK).await;
+    let port = endpoint.port();
+    let server = Server::allowing(&["10.9.0.0/16", "0.0.0.0/0"]).await;
+    for (host, address) in [
+        ("127.0.0.1", "127.0.0.1"),
+        ("localhost", "127.0.0.1"),
+        ("2130706433", "127.0.0.1"),
+        ("[::ffff:127.0.0.1]", "127.0.0.1"),
+        ("0.0.0.0", "0.0.0.0"),
+        ("169.254.169.254", "169.254.169.254"),
+    ] {
+        server.hear_at("10.0.0.5", "w", &format!("http://{host}:{port}")).await;
+        let problem = server.refused("w").await;
+        assert_eq!(problem.problem_type(), Some(ProblemType::Forbidden), "{host}");
+        assert!(problem.detail.contains(address), "{}", problem.detail);
+        let rule = "but may only be at 10.0.0.5, where the beats come from, or in 10.9.0.0/16, 0.0.0.0/0";
+        assert!(problem.detail.ends_with(rule), "{}", problem.detail);
+    }
+    assert_eq!(endpoint.asked(), 0);
+}
+
+#[tokio::test]
+async fn an_endpoint_in_a_network_that_is_allowed_is_probed() {
+    let endpoint = Endpoint::answering(OK).await;
+    let server = Server::allowing(&["10.0.0.0/8", "127.0.0.0/8"]).await;
+    server.hear_at("10.0.0.5", "w", &format!("http://localhost:{}", endpoint.port())).await;
+    assert!(server.client.verify(&Kind::WORKER, &id("w")).await.unwrap().is_healthy());
+}
+
+#[tokio::test]
+async fn what_cannot_be_verified_is_a_problem_of_its_own_type() {
+    let server = Server::start().await;
+    let unknown = server.client.verify(&Kind::WORKER, &id("ghost")).await.unwrap_err();
+    assert!(unknown.is_not_found(), "{unknown}");
+
+    server.hear("127.0.0.1", "shy", "").await;
+    let shy = server.refused("shy").await;
+    assert_eq!((shy.status, shy.errors[0].pointer.as_str()), (422, "/beat/endpoint"));
+    server.hear_at("127.0.0.1", "odd", "ftp://127.0.0.1/").await;
+    let odd = server.refused("odd").await;
+    assert_eq!((odd.status, odd.errors[0].pointer.as_str()), (422, "/beat/endpoint"));
+    server.hear_at("127.0.0.1", "private", "https://127.0.0.1:1").await;
+    let private = server.client.verify(&Kind::WORKER, &id("private")).await;
+    // With TLS built in, as another crate of this build may ask for, nobody listens.
+    assert!(private.map_or_else(|error| error.to_string().contains("`rustls`"), |found| !found.is_healthy()));
+
+    server.hear("127.0.0.1", "gone", r#""incarnation": 1, "seq": 0"#).await;
+    server.hear("127.0.0.1", "gone", r#""incarnation": 1, "seq": 1, "leaving": "done""#).await;
+    assert_eq!(server.refused("gone").await.problem_type(), Some(ProblemType::StaleIncarnation));
+}
+
+#[tokio::test]
+async fn beyond_the_bound_callers_are_asked_to_come_back_later() {
+    let endpoint = Endpoint::waiting(OK).await;
+    let server = Server::with(VerifyConfig { timeout: secs(30), at_once: 1, ..VerifyConfig::default() }).await;
+    server.hear_at("127.0.0.1", "slow", &endpoint.url()).await;
+    server.hear_at("127.0.0.1", "next", &endpoint.url()).await;
+    let meanwhile = async {
+        endpoint.is_asked(1).await;
+        assert_eq!(server.refused("next").await.problem_type(), Some(ProblemType::Overloaded));
+        endpoint.answer_one();
+    };
+    let (kind, slow) = (Kind::WORKER, id("slow"));
+    let (slow, ()) = tokio::join!(server.client.verify(&kind, &slow), meanwhile);
+    assert!(slow.unwrap().is_healthy());
+}
+
+#[tokio::test]
+async fn hives_are_verified_by_the_same_call_and_an_app_without_a_verifier_has_none() {
+    let endpoint = Endpoint::answering(OK).await;
+    let server = Server::start().await;
+    let hives = heartbeat_registry::HiveRegistry::new(&server.fleet);
+    let mut beat = HiveHeartbeat::new(id("h"));
+    beat.beat.get_or_insert_default().endpoint = Some(endpoint.url());
+    hives.record(beat).unwrap();
+    assert!(server.client.verify(&Kind::HIVE, &id("h")).await.unwrap().is_healthy());
+
+    let request = || Request::post("/v1/hives/h/verify").body(Body::empty()).unwrap();
+    let answer = router::<()>(&server.fleet).oneshot(request()).await.unwrap();
+    assert_eq!(answer.status(), 404);
+    let verifier = Verifier::new(&server.fleet, VerifyConfig::default()).unwrap();
+    let workers_alone = Api::new(&server.fleet).kind::<WorkerHeartbeat>().verify(&verifier).router::<()>();
+    let get = Request::get("/v1/workers/w/verify").body(Body::empty()).unwrap();
+    assert_eq!(workers_alone.clone().oneshot(request()).await.unwrap().status(), 404);
+    assert_eq!(workers_alone.oneshot(get).await.unwrap().status(), 405);
+}
+
+#[cfg(feature = "server")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_ends_with_0_only_if_the_member_is_healthy() {
+    let (fit, unfit) =
+        (Endpoint::answering(OK).await, Endpoint::answering(status("503 Service Unavailable", "")).await);
+    let server = Server::start().await;
+    server.hear_at("127.0.0.1", "fit", &fit.url()).await;
+    server.hear_at("127.0.0.1", "unfit", &unfit.url()).await;
+    server.hear("127.0.0.1", "shy", "").await;
+    server.hear_at("10.0.0.5", "elsewhere", &fit.url()).await;
+    let run = |registry: &str, name: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_heartbeat-registry"));
+        command.args(["verify", name, "--registry", registry]);
+        let done = tokio::task::block_in_place(|| command.output().unwrap());
+        let shown = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+        (done.status.code().unwrap(), shown)
+    };
+    for (name, code, says) in [
+        ("fit", 0, "status 200"),
+        ("unfit", 1, "unfit was not found healthy, but unhealthy"),
+        ("shy", 1, "tells no endpoint"),
+        ("ghost", 3, "no worker ghost is known"),
+        ("elsewhere", 4, "may only be at 10.0.0.5"),
+    ] {
+        let (ended, shown) = run(&server.url, name);
+        assert!(ended == code && shown.contains(says), "{name} ended with {ended}: {shown}");
+    }
+    let (_taken, nobody) = crate::endpoint::refusing();
+    assert_eq!(run(&nobody, "fit").0, 5);
+}
