@@ -73,6 +73,9 @@ impl Api {
 
     /// Adds `POST /v1/workers/{id}/verify` and its like of all kinds: one probe of a member's endpoint, by a verifier of
     /// the same fleet. Without, there is no such route.
+    ///
+    /// Endpoints may be where the beats of their member come from, so an app that verifies must tell where that is, as
+    /// [`router`] says; else all members pass for local ones, and may have any port of this machine probed.
     #[cfg(feature = "verify")]
     pub fn verify(mut self, verifier: &Verifier) -> Self {
         self.verifier = Some(verifier.clone());

@@ -80,3 +80,30 @@ fn in_words(error: &ProbeError) -> String {
         None => error.kind().to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn failures_are_told_apart_and_none_is_a_sign_of_health() {
+        let failures = [
+            ProbeFailure::Dns,
+            ProbeFailure::Refused,
+            ProbeFailure::Unreachable,
+            ProbeFailure::ConnectTimeout,
+            ProbeFailure::Tls,
+            ProbeFailure::Reset,
+            ProbeFailure::Timeout,
+            ProbeFailure::Protocol,
+            ProbeFailure::Redirect(302),
+            ProbeFailure::Status(503),
+            ProbeFailure::Other,
+        ];
+        let outcomes: HashSet<_> = failures.into_iter().map(outcome).collect();
+        assert_eq!(outcomes.len(), failures.len());
+        assert!(!outcomes.contains(&ProbeOutcome::Healthy));
+    }
+}

@@ -25,7 +25,8 @@ pub(super) struct Asked {
     pub(super) endpoint: String,
 }
 
-/// Every probe under way or landed a moment ago, by whom it asks. Cheap to clone.
+/// Every probe under way or landed a moment ago, by whom it asks. What is old is forgotten when the next question comes.
+/// Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Flights(Arc<Mutex<Board>>);
 
