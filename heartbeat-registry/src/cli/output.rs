@@ -134,7 +134,7 @@ pub(super) fn verification(found: &Verification) -> String {
         ("detail", found.detail.clone()),
         ("asked", found.url.clone()),
         ("at", format!("{:.3}, {when}", found.at)),
-        ("took", humane(Duration::from_millis(found.took_ms))),
+        ("took", format!("{} ms", found.took_ms)),
         ("state then", found.state.to_string()),
     ])
 }

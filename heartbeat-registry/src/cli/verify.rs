@@ -22,6 +22,6 @@ fn unfit(found: &Verification) -> Result<(), Failed> {
     if found.is_healthy() {
         return Ok(());
     }
-    let message = format!("{} was not found healthy, but {}", found.id, found.outcome);
+    let message = format!("{} is not healthy: {}, {}", found.id, found.outcome, found.detail);
     Err(Failed { message, code: UNHEALTHY })
 }

@@ -186,7 +186,7 @@ async fn the_command_ends_with_0_only_if_the_member_is_healthy() {
     };
     for (name, code, says) in [
         ("fit", 0, "status 200"),
-        ("unfit", 1, "unfit was not found healthy, but unhealthy"),
+        ("unfit", 1, "unfit is not healthy: unhealthy, status 503"),
         ("shy", 1, "tells no endpoint"),
         ("ghost", 3, "no worker ghost is known"),
         ("elsewhere", 4, "may only be at 10.0.0.5"),
