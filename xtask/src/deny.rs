@@ -41,6 +41,9 @@ struct Package {
     source: Option<String>,
 }
 
+/// The names of those that depend on a package directly.
+type Dependents = BTreeSet<String>;
+
 /// Lists the packages that some feature, on some platform, really uses. `cargo metadata` lists more.
 fn every_package() -> Command {
     let mut command = program::cargo();
@@ -54,24 +57,37 @@ fn every_package() -> Command {
         "--edges",
         "normal,build,dev",
     ]);
-    command.args(["--locked", "--prefix", "none", "--format", "{p}|{l}"]);
+    command.args(["--locked", "--prefix", "depth", "--format", "{p}|{l}"]);
     command
 }
 
-/// Reads lines such as `syn v3.0.9|MIT OR Apache-2.0` and `a v1.0.0 (https://example.org/a)|MIT`; the marks
-/// `(proc-macro)` and `(*)` say nothing of a source.
-fn packages(tree: &str) -> Outcome<BTreeSet<Package>> {
-    let read = |line: &str| {
+/// Reads lines such as `1syn v3.0.9|MIT OR Apache-2.0` and `0a v1.0.0 (https://example.org/a)|MIT`, each below what
+/// depends on it; the marks `(proc-macro)` and `(*)` say nothing of a source.
+fn packages(tree: &str) -> Outcome<BTreeMap<Package, Dependents>> {
+    let mut packages: BTreeMap<Package, Dependents> = BTreeMap::new();
+    let mut above: Vec<String> = Vec::new();
+    for line in tree.lines().filter(|line| !line.is_empty()) {
+        let read = Package::read(line).filter(|(depth, _)| *depth <= above.len());
+        let (depth, package) = read.ok_or_else(|| format!("cargo tree tells something else: {line}"))?;
+        above.truncate(depth);
+        let dependent = above.last().cloned();
+        above.push(package.name.clone());
+        packages.entry(package).or_default().extend(dependent);
+    }
+    Ok(packages)
+}
+
+impl Package {
+    fn read(line: &str) -> Option<(usize, Self)> {
         let (package, licence) = line.split_once('|')?;
         let (name, rest) = package.split_once(" v")?;
+        let (depth, name) = name.split_at(name.find(|c: char| !c.is_ascii_digit())?);
         let (version, marks) = rest.split_once(' ').unwrap_or((rest, ""));
         let source = marks.trim_start_matches("(proc-macro)").trim().trim_matches(['(', ')']);
         let source = (!source.is_empty()).then(|| source.to_owned());
         let (version, licence) = (version.to_owned(), licence.trim_end_matches(" (*)").to_owned());
-        Some(Package { name: name.to_owned(), version, licence, source })
-    };
-    let lines = tree.lines().filter(|line| !line.is_empty());
-    lines.map(|line| read(line).ok_or_else(|| format!("cargo tree tells something else: {line}").into())).collect()
+        Some((depth.parse().ok()?, Self { name: name.to_owned(), version, licence, source }))
+    }
 }
 
 /// What `deny.toml` says.
@@ -88,6 +104,8 @@ struct Entry {
     name: String,
     version: Option<String>,
     reason: String,
+    /// Who may depend on it although it is banned.
+    wrappers: BTreeSet<String>,
 }
 
 impl Rules {
@@ -102,11 +120,11 @@ impl Rules {
         Ok(Self { licences, banned: entries("deny")?, skipped: entries("skip")? })
     }
 
-    fn complaints(&self, packages: &BTreeSet<Package>) -> Vec<String> {
+    fn complaints(&self, packages: &BTreeMap<Package, Dependents>) -> Vec<String> {
         let mut complaints = Vec::new();
         let allowed: Vec<&str> = self.licences.iter().map(String::as_str).collect();
         let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for package in packages {
+        for (package, dependents) in packages {
             let Package { name, version, licence, source } = package;
             if !licence::is_met(licence, &allowed) {
                 complaints.push(format!("{name} {version}: licence {licence:?}"));
@@ -114,7 +132,7 @@ impl Rules {
             if let Some(source) = source.as_deref().filter(|source| !is_of_workspace(source)) {
                 complaints.push(format!("{name} {version}: comes from {source}"));
             }
-            let banned = self.banned.iter().find(|entry| entry.covers(package));
+            let banned = self.banned.iter().find(|entry| entry.covers(package) && !entry.allows(dependents));
             complaints.extend(banned.map(|entry| format!("{name} {version}: banned, {}", entry.reason)));
             if !self.skipped.iter().any(|entry| entry.covers(package)) {
                 versions.entry(name).or_default().push(version);
@@ -140,7 +158,16 @@ impl Entry {
             Some((name, version)) => (name, Some(version.to_owned())),
             None => (spec, None),
         };
-        Ok(Self { name: name.to_owned(), version, reason: reason.to_owned() })
+        let wrappers = match value.get("wrappers") {
+            Some(wrappers) => wrappers.clone().try_into().map_err(|error| format!("deny.toml: {spec}: {error}"))?,
+            None => BTreeSet::new(),
+        };
+        Ok(Self { name: name.to_owned(), version, reason: reason.to_owned(), wrappers })
+    }
+
+    /// Whether nobody but wrappers depends on it, as cargo-deny has it.
+    fn allows(&self, dependents: &Dependents) -> bool {
+        !dependents.is_empty() && dependents.is_subset(&self.wrappers)
     }
 
     fn covers(&self, package: &Package) -> bool {
@@ -160,7 +187,7 @@ mod tests {
         [licenses]
         allow = ["MIT"]
         [bans]
-        deny = [{ crate = "sled", reason = "because" }]
+        deny = [{ crate = "sled", reason = "because" }, { crate = "b", reason = "because", wrappers = ["a", "c"] }]
         skip = [{ crate = "syn:^2", reason = "because" }]
     "#;
 
@@ -170,26 +197,40 @@ mod tests {
 
     #[test]
     fn a_second_version_is_found_unless_it_is_skipped() {
-        assert_eq!(complaints("syn v2.0.1|MIT\nsyn v3.0.0|MIT\nsyn v3.0.0|MIT (*)"), [""; 0]);
-        let found = complaints("syn v20.0.0|MIT\nsyn v3.0.0|MIT");
+        assert_eq!(complaints("0syn v2.0.1|MIT\n0syn v3.0.0|MIT\n0syn v3.0.0|MIT (*)"), [""; 0]);
+        let found = complaints("0syn v20.0.0|MIT\n0syn v3.0.0|MIT");
         assert_eq!(found, ["syn: more than one version, 20.0.0 and 3.0.0"]);
     }
 
     #[test]
     fn a_banned_crate_a_strange_licence_and_a_strange_source_are_found() {
-        assert_eq!(complaints("sled v1.0.0|MIT"), ["sled 1.0.0: banned, because"]);
-        assert_eq!(complaints("a v1.0.0|GPL-3.0"), ["a 1.0.0: licence \"GPL-3.0\""]);
-        assert_eq!(complaints("a v1.0.0|"), ["a 1.0.0: licence \"\""]);
-        let from_git = complaints("a v1.0.0 (https://example.org/a#1234)|MIT");
+        assert_eq!(complaints("0sled v1.0.0|MIT"), ["sled 1.0.0: banned, because"]);
+        assert_eq!(complaints("0a v1.0.0|GPL-3.0"), ["a 1.0.0: licence \"GPL-3.0\""]);
+        assert_eq!(complaints("0a v1.0.0|"), ["a 1.0.0: licence \"\""]);
+        let from_git = complaints("0a v1.0.0 (https://example.org/a#1234)|MIT");
         assert_eq!(from_git, ["a 1.0.0: comes from https://example.org/a#1234"]);
-        assert_eq!(complaints("a v1.0.0 (proc-macro) (/elsewhere/a)|MIT"), ["a 1.0.0: comes from /elsewhere/a"]);
+        assert_eq!(complaints("0a v1.0.0 (proc-macro) (/elsewhere/a)|MIT"), ["a 1.0.0: comes from /elsewhere/a"]);
+    }
+
+    #[test]
+    fn a_banned_crate_is_for_its_wrappers_alone() {
+        let banned = ["b 1.0.0: banned, because"];
+        assert_eq!(complaints("0a v1.0.0|MIT\n1b v1.0.0|MIT\n0c v1.0.0|MIT\n1b v1.0.0|MIT (*)"), [""; 0]);
+        assert_eq!(complaints("0a v1.0.0|MIT\n1b v1.0.0|MIT\n0d v1.0.0|MIT\n1b v1.0.0|MIT (*)"), banned);
+        assert_eq!(complaints("0a v1.0.0|MIT\n1d v1.0.0|MIT\n2b v1.0.0|MIT"), banned);
+        assert_eq!(complaints("0b v1.0.0|MIT"), banned);
+    }
+
+    #[test]
+    fn wrappers_that_are_no_list_of_names_are_refused() {
+        assert!(Rules::read(&RULES.replace(r#"["a", "c"]"#, r#""a""#)).is_err());
     }
 
     #[test]
     fn crates_io_and_the_workspace_are_fine() {
-        let member = format!("xtask v0.1.0 ({})|MIT", program::workspace_root().join("xtask").display());
+        let member = format!("0xtask v0.1.0 ({})|MIT", program::workspace_root().join("xtask").display());
         assert_eq!(
-            complaints(&format!("{member}\nserde_derive v1.0.0 (proc-macro)|MIT\n\na v1.0.0+b|MIT (*)")),
+            complaints(&format!("{member}\n1serde_derive v1.0.0 (proc-macro)|MIT\n\n1a v1.0.0+b|MIT (*)")),
             [""; 0]
         );
     }
@@ -197,6 +238,7 @@ mod tests {
     #[test]
     fn a_listing_that_is_not_understood_is_no_silent_success() {
         assert!(packages("nonsense").is_err());
+        assert!(packages("0a v1.0.0|MIT\n2b v1.0.0|MIT").is_err());
     }
 
     #[test]

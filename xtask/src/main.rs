@@ -1,5 +1,6 @@
-//! The project's own tasks: demo, setup, test, tidy, ci.
+//! The project's own tasks: demo, setup, test, bench, tidy, ci.
 
+mod bench;
 mod ci;
 mod clock;
 mod counts;
@@ -43,6 +44,12 @@ enum Task {
     Setup,
     /// Run every test.
     Test,
+    /// Measure how fast the registry takes beats, beside references measured in the same run.
+    Bench {
+        /// Take two minutes, not ten.
+        #[arg(long)]
+        quick: bool,
+    },
     /// Check what no compiler checks: who may depend on whom, who reads no clock, where files belong.
     Tidy,
     /// Run all that a change has to pass, and stop at the first failure.
@@ -72,6 +79,7 @@ fn run(task: &Task) -> Outcome {
         Task::Demo { show_for } => demo::run(show_for.map_or(Ok(ShowFor::UntilCtrlC), ShowFor::at_least_the_script)?),
         Task::Setup => setup::run(),
         Task::Test => test::run(Skips::Allowed),
+        Task::Bench { quick } => bench::run(quick),
         Task::Tidy => tidy::run(&known_tasks()),
         Task::Ci { full, ref steps } => ci::run(full, steps, &known_tasks()),
     }
