@@ -25,6 +25,7 @@ pub(crate) fn measure(plan: Plan) -> Outcome<Vec<Measured>> {
 }
 
 fn rounds(what: &str, threads: usize, plan: Plan) -> Outcome<Measured> {
+    eprintln!("{what} ...");
     let mut measured = Measured::new(what);
     let mut obvious = Stand::set_up(Members::start(), threads)?;
     let mut registry = Stand::set_up(WorkerRegistry::start(FleetConfig::default())?, threads)?;

@@ -72,7 +72,7 @@ fn main() -> ExitCode {
 }
 
 fn run(plan: Plan) -> Outcome {
-    println!("{}\n\n{plan}\n", machine::description()?);
+    println!("{}\n{plan}\n", machine::description()?);
     let mut measured = over_http::measure(plan)?;
     measured.extend(in_process::measure(plan)?);
     println!("{}", measured::tables(&measured));

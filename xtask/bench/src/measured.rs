@@ -34,8 +34,6 @@ impl Measured {
     }
 
     pub(crate) fn add(&mut self, subject: Subject, sample: Sample) {
-        let Self { what, .. } = self;
-        eprintln!("{what}: {subject} {} beats per second", figure(sample.beats_per_second));
         self.rounds.push((subject, sample));
     }
 
@@ -57,9 +55,9 @@ pub(crate) fn tables(measured: &[Measured]) -> String {
     let cpu = table("processor time per beat, in us", measured, |sample| sample.cpu_per_beat);
     format!(
         "{beats}\n\n{cpu}\n\n\
-         Each figure is a median and, in brackets, the least and the most of all rounds; ratios are of the rounds\n\
-         that were next to each other. Over HTTP, client and server share the processor, and the processor time is\n\
-         the server's alone, user space and kernel; in process, it is that of the recording threads."
+         Each figure is the median of all rounds, with the quartiles in brackets; ratios are of turns in the same\n\
+         round. Over HTTP, client and server share the processor, and the processor time is the server's alone,\n\
+         user space and kernel; in process, it is that of the recording threads."
     )
 }
 
@@ -70,7 +68,10 @@ fn table(title: &str, measured: &[Measured], what: fn(&Sample) -> f64) -> String
 }
 
 fn cell(spread: Option<Spread>) -> String {
-    let told = |Spread { median, least, most }| format!("{} ({}..{})", figure(median), figure(least), figure(most));
+    let told = |Spread { median, quartiles: (lower, upper) }| {
+        let [median, lower, upper] = [median, lower, upper].map(figure);
+        format!("{median} ({lower}..{upper})")
+    };
     spread.map_or("-".to_owned(), told)
 }
 
@@ -87,7 +88,7 @@ mod tests {
             record.add(Subject::Registry, sample(registry, 1.5));
         }
         let row = record.row(|sample| sample.beats_per_second);
-        let told = ["record", "-", "2,000 (1,000..3,000)", "1,500 (500..1,800)", "-", "0.60 (0.50..0.75)"];
+        let told = ["record", "-", "2,000 (1,500..2,500)", "1,500 (1,000..1,650)", "-", "0.60 (0.55..0.68)"];
         assert_eq!(row, told);
         assert_eq!(record.row(|sample| sample.cpu_per_beat)[5], "1.50 (1.50..1.50)");
     }

@@ -37,6 +37,7 @@ pub(crate) fn measure(plan: Plan) -> Outcome<Vec<Measured>> {
 }
 
 async fn rounds(what: &str, shape: Shape, stands: &mut [Stand], plan: Plan) -> Outcome<Measured> {
+    eprintln!("{what} ...");
     let mut measured = Measured::new(what);
     for stand in &mut *stands {
         stand.turn(shape, plan.turn / 2).await?;

@@ -20,10 +20,10 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) const QUICK: Self = Self { rounds: 5, turn: Duration::from_secs(2) };
-    pub(crate) const THOROUGH: Self = Self { rounds: 5, turn: Duration::from_secs(10) };
+    pub(crate) const QUICK: Self = Self { rounds: 9, turn: Duration::from_secs(1) };
+    pub(crate) const THOROUGH: Self = Self { rounds: 15, turn: Duration::from_secs(5) };
 
-    /// In process, nothing has to settle, and half the time is spent on making beats.
+    /// In process, nothing has to settle.
     pub(crate) fn turn_in_process(&self) -> Duration {
         self.turn / 2
     }
@@ -34,7 +34,8 @@ impl fmt::Display for Plan {
         let Self { rounds, turn } = self;
         write!(
             f,
-            "{MEMBERS} members, {CONNECTIONS} connections, {rounds} rounds of {turn:?} over HTTP and of {:?} in process",
+            "measured  {rounds} rounds, in each a turn for all, of {turn:?} over HTTP and {:?} in process; {MEMBERS} members,\n          \
+             {CONNECTIONS} connections",
             self.turn_in_process()
         )
     }
