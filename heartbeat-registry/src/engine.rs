@@ -216,6 +216,11 @@ impl Engine {
         self.kinds.read().unwrap_or_else(PoisonError::into_inner).name(kind)
     }
 
+    #[cfg(feature = "http")]
+    pub(crate) fn wall(&self) -> jiff::Timestamp {
+        self.clock.wall()
+    }
+
     pub(crate) fn monotonic(&self) -> Duration {
         self.clock.monotonic()
     }

@@ -119,7 +119,7 @@ impl Fleet {
 
     #[cfg(feature = "http")]
     pub(crate) fn wall(&self) -> jiff::Timestamp {
-        self.engine.now().wall
+        self.engine.wall()
     }
 
     /// Whether a driver judges.
