@@ -1,17 +1,25 @@
-//! What the example programs share. The programs themselves are in `src/bin`, one per use of the heartbeat crates:
-//! `worker` does real work and reports it, `hive` reports the figures of its machine.
+//! What the example programs share, and the insides of those that are worth a test of their own: [`agents`], [`pipeline`]
+//! and [`dashboard`]. The programs themselves are in `src/bin`, one per use of the heartbeat crates; `README.md` here shows
+//! what each of them prints.
 
+pub mod agents;
+pub mod dashboard;
 mod duration;
 mod files;
 mod hashing;
+mod in_process;
+pub mod pipeline;
 mod share;
 mod stop;
+mod stopwatch;
 
 pub use duration::parse_duration;
 pub use files::{NoFiles, files_of};
 pub use hashing::{Job, Round, hash_over_and_over};
+pub use in_process::transport_to;
 pub use share::ProcessorShare;
 pub use stop::{Stop, Stopped, asked_to_stop, stop_pair};
+pub use stopwatch::Stopwatch;
 
 /// The README's examples compile.
 #[cfg(doctest)]

@@ -1,11 +1,17 @@
-//! The whole path: real senders, a real registry, and between them a socket or a channel.
+//! The whole path: real senders, a real registry, and between them a socket or a channel. And the programs: what they
+//! print, and what they are made of.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod agents;
 mod curl;
 mod directives;
 mod in_process;
+mod index;
 mod over_http;
+mod pipeline;
+mod programs;
 mod real_registry;
 mod recover;
+mod transcript;
 mod waiting;
