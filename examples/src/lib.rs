@@ -13,7 +13,7 @@ mod share;
 mod stop;
 mod stopwatch;
 
-pub use duration::parse_duration;
+pub use duration::{parse_duration, parse_interval};
 pub use files::{NoFiles, files_of};
 pub use hashing::{Job, Round, hash_over_and_over};
 pub use in_process::transport_to;

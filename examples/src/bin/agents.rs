@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::Parser;
 use daemon_lifecycle::{HealthPoll, is_daemon_healthy, poll_until_healthy};
 use examples::agents::{Agent, AgentMessage, Monitor};
-use examples::{Stopwatch, parse_duration, transport_to};
+use examples::{Stopwatch, parse_interval, transport_to};
 use heartbeat_contract::MemberId;
 use heartbeat_registry::{FleetConfig, WorkerRegistry};
 use heartbeat_sender::Outcome;
@@ -30,13 +30,13 @@ const UNLUCKY: usize = 1;
 #[derive(Parser)]
 struct Args {
     /// How often each agent beats.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_interval)]
     interval: Duration,
     /// How often the monitor checks.
-    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = parse_interval)]
     check: Duration,
     /// After how long without a beat an agent is unhealthy.
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_interval)]
     threshold: Duration,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use examples::dashboard::{Dashboard, Look};
-use examples::parse_duration;
+use examples::parse_interval;
 use heartbeat_registry::MembersQuery;
 use heartbeat_registry::client::{Client, ClientError};
 
@@ -16,7 +16,7 @@ struct Args {
     #[arg(long, value_name = "URL")]
     registry: String,
     /// How often to look.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_interval)]
     every: Duration,
     /// How often to look before it ends by itself; without, it goes on.
     #[arg(long, value_name = "N")]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use examples::pipeline::{Monitor, Worker, coordinate};
-use examples::{asked_to_stop, parse_duration};
+use examples::{asked_to_stop, parse_duration, parse_interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,13 +16,13 @@ use tokio_util::task::TaskTracker;
 #[derive(Parser)]
 struct Args {
     /// How often the worker beats.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_interval)]
     heartbeat: Duration,
     /// How often it has a result.
-    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = parse_interval)]
     work: Duration,
     /// After how long without a heartbeat the monitor tells a fault.
-    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = parse_interval)]
     timeout: Duration,
     /// After how long all of it ends.
     #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]

@@ -6,11 +6,13 @@
 mod agents;
 mod curl;
 mod directives;
+mod dashboard;
 mod in_process;
 mod index;
 mod over_http;
 mod pipeline;
 mod programs;
+mod queen;
 mod real_registry;
 mod recover;
 mod transcript;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use daemon_lifecycle::{Daemon, Stopped};
+use daemon_lifecycle::{Daemon, Signal, Stopped};
 
 use crate::transcript::Command;
 
@@ -64,7 +64,12 @@ impl Program {
         self.stop().await
     }
 
-    /// Stops it as a terminal's user would, and takes no other end than a graceful one.
+    /// Presses Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        self.process.signal_group(Signal::Interrupt).unwrap();
+    }
+
+    /// Asks it to stop, and takes no other end than a graceful one.
     pub(crate) async fn stop(self) -> End {
         let Stopped { status, forced, last_lines, .. } = self.process.stop(BOUND).await.unwrap();
         assert!(!forced, "{} had to be killed", self.line);

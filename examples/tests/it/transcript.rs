@@ -61,7 +61,8 @@ impl Step {
 }
 
 impl Command {
-    fn of(line: &str) -> Self {
+    /// Reads `cargo run -p examples --bin PROGRAM -- ARGS`.
+    pub(crate) fn of(line: &str) -> Self {
         let run = line.strip_prefix("cargo run -p examples --bin ").unwrap_or_else(|| panic!("{line} runs no example"));
         let (program, args) = run.split_once(" -- ").unwrap_or((run, ""));
         Self { program: program.to_owned(), args: args.split_whitespace().map(str::to_owned).collect() }
