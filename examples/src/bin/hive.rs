@@ -1,15 +1,18 @@
 //! A hive: tells a registry how its machine fares.
 
 use std::error::Error;
+use std::future::IntoFuture;
 use std::iter::successors;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use daemon_lifecycle::{Health, Phase};
 use examples::{asked_to_stop, parse_duration};
 use heartbeat_contract::{Directive, HiveHeartbeat, MemberId, VramInfo};
 use heartbeat_sender::{HeartbeatHandle, HiveHeartbeatConfig, HostMetrics, start_hive_heartbeat_task};
+use tokio::net::TcpListener;
 
 /// How long to look for GPUs before saying that nothing is known of any.
 const LOOKS_FOR_GPUS: u32 = 50;
@@ -46,10 +49,17 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    let health = Health::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let endpoint = format!("http://{}", listener.local_addr()?);
+    eprintln!("health on {endpoint}");
+
     let mut config = HiveHeartbeatConfig::new(args.id.as_str(), args.registry).with_host_metrics();
     config.interval = args.interval;
     config.bearer_token_file = args.token_file;
+    config.endpoint = Some(endpoint);
     let heartbeat = start_hive_heartbeat_task(config)?;
+    health.set_phase(Phase::Serving);
     let tell_gpus = async {
         println!("{}", in_words(look_for_gpus(args.id).await?.as_deref()));
         std::future::pending().await
@@ -59,6 +69,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         asked = asked_to_stop() => asked.map_err(Into::into),
         () = told_to_end(&heartbeat) => Ok(()),
         failed = tell_gpus => failed,
+        served = axum::serve(listener, health.router()).into_future() => served.map_err(Into::into),
     };
     heartbeat.shutdown().await;
     end

@@ -5,8 +5,8 @@
 
 mod agents;
 mod curl;
-mod directives;
 mod dashboard;
+mod directives;
 mod in_process;
 mod index;
 mod over_http;
@@ -14,6 +14,5 @@ mod pipeline;
 mod programs;
 mod queen;
 mod real_registry;
-mod recover;
 mod transcript;
 mod waiting;

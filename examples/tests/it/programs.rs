@@ -10,7 +10,7 @@ use crate::transcript::Command;
 /// Far longer than any of them takes.
 const BOUND: Duration = Duration::from_secs(60);
 
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("agents", env!("CARGO_BIN_EXE_agents")),
     ("dashboard", env!("CARGO_BIN_EXE_dashboard")),
     ("hive", env!("CARGO_BIN_EXE_hive")),
@@ -18,6 +18,9 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("own-kind", env!("CARGO_BIN_EXE_own-kind")),
     ("pipeline", env!("CARGO_BIN_EXE_pipeline")),
     ("queen", env!("CARGO_BIN_EXE_queen")),
+    ("recover", env!("CARGO_BIN_EXE_recover")),
+    ("route", env!("CARGO_BIN_EXE_route")),
+    ("start-hive", env!("CARGO_BIN_EXE_start-hive")),
     ("worker", env!("CARGO_BIN_EXE_worker")),
 ];
 
