@@ -120,6 +120,28 @@ pub enum EventBody {
     Unknown,
 }
 
+impl EventBody {
+    /// The word in the field `type`.
+    #[must_use]
+    pub const fn type_word(&self) -> &'static str {
+        match self {
+            Self::Registered {} => "registered",
+            Self::Transition { .. } => "transition",
+            Self::Restarted { .. } => "restarted",
+            Self::Superseded { .. } => "superseded",
+            Self::Forgotten { .. } => "forgotten",
+            Self::Policy { .. } => "policy",
+            Self::Directive { .. } => "directive",
+            Self::HostDown { .. } => "host_down",
+            Self::Protection { .. } => "protection",
+            Self::RegistryBlind { .. } => "registry_blind",
+            Self::Flapping { .. } => "flapping",
+            Self::DuplicateIdentity { .. } => "duplicate_identity",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 words! {
     /// Why a member is no longer monitored.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -203,6 +225,29 @@ pub struct EventsPage {
     pub reset: bool,
     /// The events, oldest first.
     pub events: Vec<Event>,
+}
+
+/// Told first on a stream of events that was to go on after a number which is of another log or no longer kept, so that
+/// events may have been missed. All that is kept follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsReset {
+    /// The log.
+    pub log: LogId,
+    /// The oldest number still kept, which follows; if there is none yet, the number the first will have.
+    pub oldest: u64,
+    /// The number that the next event will have.
+    pub next: u64,
+}
+
+/// Told last on a stream of events whose reader is so slow that events were dropped before they were sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsLagged {
+    /// The log.
+    pub log: LogId,
+    /// How many events were dropped before they were sent.
+    pub missed: u64,
+    /// The oldest number still kept.
+    pub oldest: u64,
 }
 
 #[cfg(test)]

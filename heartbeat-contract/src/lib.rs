@@ -54,7 +54,7 @@ pub use batch::{Batch, BatchError, MAX_BATCH_BYTES, MAX_BATCH_ITEMS};
 pub use beat::{BeatInfo, MAX_INTERVAL, MAX_SAFE_INTEGER, MIN_INTERVAL, Order, Progress};
 pub use decode::{DecodeError, FieldError, MAX_BEAT_BYTES, Violations, decode, validate};
 pub use directive::{AskedDirective, Directive, DirectiveOutcome, DirectiveRequest};
-pub use event::{Event, EventBody, EventId, EventsPage, ForgetReason, InvalidEventId};
+pub use event::{Event, EventBody, EventId, EventsLagged, EventsPage, EventsReset, ForgetReason, InvalidEventId};
 pub use explanation::{Explanation, NextChange, NextStep, Rule};
 pub use history::{HistoryEntry, HistoryPage};
 pub use hive::{HiveHeartbeat, VramInfo};

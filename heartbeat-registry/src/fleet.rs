@@ -112,6 +112,12 @@ impl Fleet {
         WeakFleet::new(&self.engine, self.driver.as_ref())
     }
 
+    /// Follows all events after one: 0 is before the first. If the log cannot go on there, the first that is read is
+    /// [`SubscriptionError::Reset`](crate::SubscriptionError::Reset), and then all that is kept.
+    pub fn subscribe_from(&self, since: &EventId) -> Events {
+        Events::since(Arc::clone(&self.engine.log), since)
+    }
+
     /// Waits until the event with a number, and all before it, would survive a crash of the registry.
     pub async fn durable(&self, n: u64) {
         self.engine.log.durable(n).await;

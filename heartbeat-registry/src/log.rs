@@ -78,6 +78,10 @@ impl EventLog {
     #[expect(clippy::unused_async, reason = "a log on disk waits here")]
     pub(crate) async fn durable(&self, _n: u64) {}
 
+    pub(crate) fn id(&self) -> &LogId {
+        &self.id
+    }
+
     pub(crate) fn last(&self) -> u64 {
         self.head.borrow().last
     }
@@ -99,13 +103,23 @@ impl EventLog {
     pub(crate) fn page(&self, since: Option<&EventId>, limit: usize) -> EventsPage {
         let kept = lock(&self.kept);
         let oldest = kept.oldest();
-        let from = since.map_or(oldest, |id| id.n.saturating_add(1));
-        let foreign = since.and_then(|id| id.log.as_ref()).is_some_and(|log| *log != self.id);
-        let reset = foreign || from < oldest || from > kept.next;
-        let from = if reset { oldest } else { from };
+        let from = since.map_or(Some(oldest), |since| self.following(&kept, since));
+        let reset = from.is_none();
+        let from = from.unwrap_or(oldest);
         let skip = usize::try_from(from - oldest).unwrap_or(usize::MAX);
         let events = kept.events.iter().skip(skip).take(limit).cloned().collect();
         EventsPage { log: self.id.clone(), oldest, next: kept.next, reset, events }
+    }
+
+    /// The number after one, unless that is of another log, no longer kept or not yet given.
+    pub(crate) fn after(&self, since: &EventId) -> Option<u64> {
+        self.following(&lock(&self.kept), since)
+    }
+
+    fn following(&self, kept: &Kept, since: &EventId) -> Option<u64> {
+        let foreign = since.log.as_ref().is_some_and(|log| *log != self.id);
+        let from = since.n.saturating_add(1);
+        (!foreign && (kept.oldest()..=kept.next).contains(&from)).then_some(from)
     }
 
     /// The event with a number, or the oldest number kept if it is gone.

@@ -4,13 +4,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heartbeat_contract::{Cause, Event, EventBody, HealthState, Kind, MemberId, Payload};
+use heartbeat_contract::{Cause, Event, EventBody, EventId, EventStats, HealthState, Kind, MemberId, Payload};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::log::{EventLog, Head};
 
-/// Follows all events of a fleet from the moment of subscribing. A slow reader delays nobody: it reads from the log
+/// Follows all events of a fleet, from the moment of subscribing or from where another reader got to. A slow reader delays nobody: it reads from the log
 /// itself, and is told when the log has dropped events that it had not yet read.
 #[must_use = "a subscription does nothing until it is read"]
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Events {
     log: Arc<EventLog>,
     head: watch::Receiver<Head>,
     next: u64,
+    /// What was asked for in vain, until that is told.
+    astray: Option<EventId>,
 }
 
 /// Why a subscription has no event to give.
@@ -26,6 +28,15 @@ pub enum SubscriptionError {
     /// The log has dropped this many events that were not yet read; the next ones follow.
     #[error("{0} events were dropped before they were read")]
     Missed(u64),
+    /// The number to go on from is of another log or no longer kept, so that events may have been missed; all that is
+    /// kept follows.
+    #[error("the log does not reach back that far: it goes on at {oldest}")]
+    Reset {
+        /// The oldest number kept; if there is none yet, the number the first will have.
+        oldest: u64,
+        /// The number that the next event will have.
+        next: u64,
+    },
     /// The fleet was shut down or dropped, and all events until then have been read.
     #[error("the fleet was shut down")]
     Closed,
@@ -35,7 +46,22 @@ impl Events {
     pub(crate) fn new(log: Arc<EventLog>) -> Self {
         let mut head = log.watch();
         let next = head.borrow_and_update().last + 1;
-        Self { log, head, next }
+        Self { log, head, next, astray: None }
+    }
+
+    pub(crate) fn since(log: Arc<EventLog>, since: &EventId) -> Self {
+        let head = log.watch();
+        match log.after(since) {
+            Some(next) => Self { log, head, next, astray: None },
+            None => Self { log, head, next: 0, astray: Some(since.clone()) },
+        }
+    }
+
+    /// Where to go on with [`Fleet::subscribe_from`](crate::Fleet::subscribe_from): the newest event that was read.
+    #[must_use]
+    pub fn position(&self) -> EventId {
+        let here = || EventId { log: Some(self.log.id().clone()), n: self.next - 1 };
+        self.astray.clone().unwrap_or_else(here)
     }
 
     /// Waits for the next event.
@@ -46,6 +72,7 @@ impl Events {
     /// # Cancel safety
     /// No event is lost if the future is dropped.
     pub async fn next(&mut self) -> Result<Event, SubscriptionError> {
+        self.reset_if_astray()?;
         loop {
             let Head { last, closed } = *self.head.borrow_and_update();
             if self.next <= last {
@@ -63,12 +90,22 @@ impl Events {
     /// # Errors
     /// If events were dropped before they were read, or there will be no other.
     pub fn try_next(&mut self) -> Result<Option<Event>, SubscriptionError> {
+        self.reset_if_astray()?;
         let Head { last, closed } = *self.head.borrow_and_update();
         match (self.next <= last, closed) {
             (true, _) => self.take().map(Some),
             (false, true) => Err(SubscriptionError::Closed),
             (false, false) => Ok(None),
         }
+    }
+
+    fn reset_if_astray(&mut self) -> Result<(), SubscriptionError> {
+        if self.astray.take().is_none() {
+            return Ok(());
+        }
+        let EventStats { oldest, next, .. } = self.log.stats();
+        self.next = oldest;
+        Err(SubscriptionError::Reset { oldest, next })
     }
 
     fn take(&mut self) -> Result<Event, SubscriptionError> {

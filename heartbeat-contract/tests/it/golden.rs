@@ -1,9 +1,9 @@
 //! Payloads that must always decode, and encode to the same again.
 
 use heartbeat_contract::{
-    Ack, AskedDirective, Batch, BatchAnswer, Event, EventBody, EventsPage, Explanation, HistoryPage, HiveHeartbeat,
-    MemberView, MembersPage, Payload, Policy, ProbeOutcome, Problem, ProblemType, ResolvedPolicy, Stats, Verification,
-    WorkerHeartbeat, decode,
+    Ack, AskedDirective, Batch, BatchAnswer, Event, EventBody, EventsLagged, EventsPage, EventsReset, Explanation,
+    HistoryPage, HiveHeartbeat, MemberView, MembersPage, Payload, Policy, ProbeOutcome, Problem, ProblemType,
+    ResolvedPolicy, Stats, Verification, WorkerHeartbeat, decode,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -91,7 +91,12 @@ fn answers_round_trip() {
     round_trips::<Event>(golden!("event_transition"));
     round_trips::<EventsPage>(golden!("events_page"));
     let every = round_trips::<EventsPage>(golden!("events_of_every_type"));
-    assert!(every.events.iter().all(|event| event.body != EventBody::Unknown));
+    for event in every.events {
+        assert_ne!(event.body, EventBody::Unknown);
+        assert_eq!(serde_json::to_value(&event.body).unwrap()["type"], event.body.type_word());
+    }
+    round_trips::<EventsReset>(golden!("events_reset"));
+    round_trips::<EventsLagged>(golden!("events_lagged"));
 }
 
 #[test]

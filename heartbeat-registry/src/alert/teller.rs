@@ -50,6 +50,7 @@ impl Teller {
             match self.events.next().await {
                 Ok(event) => self.hear(event).await,
                 Err(SubscriptionError::Missed(events)) => self.miss(events),
+                Err(SubscriptionError::Reset { .. }) => unreachable!("alerts follow from the newest event on"),
                 Err(SubscriptionError::Closed) => return,
             }
             // Callbacks that never wait would keep whoever wants to end this from being heard.

@@ -149,8 +149,12 @@ pub(super) struct EventsArgs {
     #[arg(long)]
     pub(super) since: Option<EventId>,
     /// At most this many.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000), conflicts_with = "follow")]
     pub(super) limit: u16,
+    /// Go on with events as they happen, and reconnect by itself; without --since from now on, with --since 0 from the
+    /// oldest kept.
+    #[arg(long, short)]
+    pub(super) follow: bool,
     #[command(flatten)]
     pub(super) from: From,
 }

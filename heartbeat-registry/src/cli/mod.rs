@@ -1,6 +1,7 @@
 //! The `heartbeat-registry` binary.
 
 mod args;
+mod follow;
 mod output;
 mod read;
 mod serve;
@@ -19,6 +20,8 @@ const USAGE: u8 = 2;
 const NOT_FOUND: u8 = 3;
 const AUTH: u8 = 4;
 const UNREACHABLE: u8 = 5;
+/// Added to the number of the signal that ended the process.
+const SIGNAL: u8 = 128;
 
 /// Runs the binary with the arguments of this process.
 #[must_use]
@@ -39,7 +42,9 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::from(OK),
         Err(Failed { message, code }) => {
-            eprintln!("heartbeat-registry: {message}");
+            if !message.is_empty() {
+                eprintln!("heartbeat-registry: {message}");
+            }
             ExitCode::from(code)
         }
     }
@@ -48,6 +53,7 @@ pub fn main() -> ExitCode {
 /// Why the binary ends with another code than 0.
 #[derive(Debug)]
 struct Failed {
+    /// Empty where whoever ended it knows why.
     message: String,
     code: u8,
 }

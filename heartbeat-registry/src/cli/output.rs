@@ -177,17 +177,27 @@ pub(super) fn stats(stats: &Stats) -> String {
 pub(super) fn events(events: &[Event]) -> String {
     let mut table = table(["N", "AT", "KIND", "MEMBER", "WHAT", "WHY"]);
     for event in events {
-        let (what, why) = told(&event.body);
-        table.add_row(cells([
-            event.n.to_string(),
-            format!("{:.3}", event.at),
-            event.kind.as_ref().map_or_else(dash, ToString::to_string),
-            event.member.as_ref().map_or_else(dash, ToString::to_string),
-            what,
-            why,
-        ]));
+        table.add_row(event_cells(event));
     }
     table.to_string()
+}
+
+/// One line of a table whose other lines are not known yet.
+pub(super) fn event_row(event: &Event) -> String {
+    let [n, at, kind, member, what, why] = event_cells(event).map(|text| text.replace('\n', " "));
+    format!("{n:>6}  {at}  {kind:<6}  {member:<20}  {what:<20}  {why}").trim_end().to_owned()
+}
+
+fn event_cells(event: &Event) -> [String; 6] {
+    let (what, why) = told(&event.body);
+    cells([
+        event.n.to_string(),
+        format!("{:.3}", event.at),
+        event.kind.as_ref().map_or_else(dash, ToString::to_string),
+        event.member.as_ref().map_or_else(dash, ToString::to_string),
+        what,
+        why,
+    ])
 }
 
 fn told(body: &EventBody) -> (String, String) {
@@ -212,7 +222,7 @@ fn told(body: &EventBody) -> (String, String) {
         EventBody::Directive { directive, outcome } => (format!("directive {directive}"), outcome.to_string()),
         other => {
             let json = serde_json::to_value(other).unwrap_or_default();
-            (json["type"].as_str().unwrap_or("unknown").to_owned(), json.to_string())
+            (other.type_word().to_owned(), json.to_string())
         }
     }
 }

@@ -76,7 +76,10 @@ async fn forget(MemberArgs { id, kind, from }: MemberArgs) -> Result<(), Failed>
     Ok(())
 }
 
-async fn events(EventsArgs { since, limit, from }: EventsArgs) -> Result<(), Failed> {
+async fn events(EventsArgs { since, limit, follow, from }: EventsArgs) -> Result<(), Failed> {
+    if follow {
+        return super::follow::follow(&client(&from)?, since, from.output).await;
+    }
     let page = client(&from)?.events(since.as_ref(), limit.into()).await.map_err(failed)?;
     if page.reset {
         eprintln!("some events are no longer kept, or are of another log: showing from {}", page.oldest);

@@ -17,10 +17,33 @@ pub(super) enum Failure {
     Url(String),
     Token,
     Transport(reqwest::Error),
-    Status { status: u16, problem: Option<Box<Problem>> },
+    Status {
+        status: u16,
+        problem: Option<Box<Problem>>,
+    },
     Answer(serde_json::Error),
     Unwritable(serde_json::Error),
     TooLong,
+    /// A stream of events ended.
+    Ended,
+    /// Nothing came for too long.
+    Silent,
+    /// What answered sends no stream of events.
+    NoStream,
+}
+
+impl Failure {
+    /// Whether it may be mended by itself.
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            Self::Transport(error) => !error.is_builder(),
+            Self::Ended | Self::Silent => true,
+            Self::Status { status, .. } => matches!(status, 408 | 429 | 500..=599),
+            Self::Url(_) | Self::Token | Self::Answer(_) | Self::Unwritable(_) | Self::TooLong | Self::NoStream => {
+                false
+            }
+        }
+    }
 }
 
 impl ClientError {
@@ -37,13 +60,16 @@ impl ClientError {
     /// Whether the registry could not be reached, or did not answer in time.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
-        matches!(self.failure, Failure::Transport(_))
+        matches!(self.failure, Failure::Transport(_) | Failure::Ended | Failure::Silent)
     }
 
     /// Whether the registry did not answer in time.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(&self.failure, Failure::Transport(error) if error.is_timeout())
+        match &self.failure {
+            Failure::Transport(error) => error.is_timeout(),
+            failure => matches!(failure, Failure::Silent),
+        }
     }
 
     /// Whether what was asked for makes no sense, so that asking again will not help.
@@ -83,8 +109,12 @@ impl fmt::Display for ClientError {
             Failure::Transport(_) => write!(f, "{url} broke off"),
             Failure::Status { problem: Some(problem), .. } => f.write_str(&problem.detail),
             Failure::Status { status, .. } => write!(f, "{url} answered with status {status}: is that a registry?"),
-            Failure::Answer(_) => write!(f, "{url} answered something else than was asked for: is that a registry?"),
             Failure::Unwritable(_) => f.write_str("what was to be sent cannot be written as JSON"),
+            Failure::Silent => write!(f, "{url} was silent for too long"),
+            Failure::Ended => write!(f, "{url} ended the stream"),
+            Failure::Answer(_) | Failure::NoStream => {
+                write!(f, "{url} answered something else than was asked for: is that a registry?")
+            }
             Failure::TooLong => write!(f, "{url} answered more than can be read"),
         }
     }

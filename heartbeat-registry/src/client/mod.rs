@@ -1,6 +1,8 @@
 //! Reading from a registry elsewhere, and operating it.
 
 mod error;
+mod follow;
+mod frames;
 mod verify;
 
 use std::time::Duration;
@@ -10,12 +12,14 @@ use heartbeat_contract::{
     MemberView, MembersPage, Policy, Problem, ResolvedPolicy, Stats, routes,
 };
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use error::ClientError;
 use error::Failure;
+
+pub use error::ClientError;
+pub use follow::{Follow, Followed};
 
 use crate::history_query::HistoryQuery;
 use crate::query::MembersQuery;
@@ -226,7 +230,10 @@ impl Client {
 
 /// Sends a request and reads what it is answered, if that is a success.
 async fn read(request: RequestBuilder) -> Result<Vec<u8>, Failure> {
-    let mut response = request.send().await.map_err(lost)?;
+    read_answer(request.send().await.map_err(lost)?).await
+}
+
+async fn read_answer(mut response: Response) -> Result<Vec<u8>, Failure> {
     let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(lost)? {

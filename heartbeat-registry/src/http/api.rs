@@ -14,11 +14,12 @@ use heartbeat_contract::{
 };
 use jiff::Timestamp;
 use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
 
 use super::access::{Access, Principal};
 #[cfg(feature = "verify")]
 use super::verify;
-use super::{beats, operate, reads, respond};
+use super::{beats, events, operate, reads, respond};
 use crate::fleet::Fleet;
 use crate::query::{InvalidQuery, MembersQuery};
 use crate::registry::{Recorded, Registry};
@@ -30,6 +31,10 @@ use crate::verify::Verifier;
 ///
 /// Beats carry the address they come from if the app is served by [`serve`](super::serve), or with axum's
 /// `into_make_service_with_connect_info::<SocketAddr>()`.
+///
+/// `/v1/events` is a page of the log, or a stream that does not end to those who ask for `text/event-stream`. Under
+/// [`serve`](super::serve) streams end as it stops. A server of yours that waits for its requests to end should call
+/// [`Fleet::shutdown`] once it begins to stop, which ends them too.
 pub fn router<S: Clone + Send + Sync + 'static>(fleet: &Fleet) -> Router<S> {
     Api::new(fleet).kind::<WorkerHeartbeat>().kind::<HiveHeartbeat>().router()
 }
@@ -48,16 +53,28 @@ pub(super) struct Shared {
     pub(super) fleet: Fleet,
     pub(super) kinds: Vec<Arc<dyn KindApi>>,
     pub(super) access: Access,
+    /// Room for streams of events.
+    pub(super) streams: Arc<Semaphore>,
 }
 
 impl Api {
+    /// How many streams of events may be open at once unless told otherwise.
+    pub const DEFAULT_MAX_STREAMS: usize = 1_000;
+
     /// No kind yet.
     pub fn new(fleet: &Fleet) -> Self {
+        let streams = events::room(Self::DEFAULT_MAX_STREAMS);
         Self {
-            shared: Shared { fleet: fleet.clone(), kinds: Vec::new(), access: Access::default() },
+            shared: Shared { fleet: fleet.clone(), kinds: Vec::new(), access: Access::default(), streams },
             #[cfg(feature = "verify")]
             verifier: None,
         }
+    }
+
+    /// How many streams of events may be open at once; one more is answered 429. Each takes a connection.
+    pub fn max_streams(mut self, streams: usize) -> Self {
+        self.shared.streams = events::room(streams);
+        self
     }
 
     /// Adds all routes of a kind: a worker's are `/v1/worker-heartbeat`, `/v1/worker/heartbeat`, `/v1/workers`,
@@ -88,7 +105,7 @@ impl Api {
         let mut router = Router::new()
             .route(routes::BATCH, post(beats::batch))
             .route(routes::STATS, get(reads::stats))
-            .route(routes::EVENTS, get(reads::events));
+            .route(routes::EVENTS, get(events::events));
         for kind in &shared.kinds {
             router = router.merge(kind_router(Arc::clone(kind)));
             #[cfg(feature = "verify")]

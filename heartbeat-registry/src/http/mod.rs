@@ -8,15 +8,18 @@
 //! # Ok::<(), heartbeat_registry::StartError>(())
 //! ```
 
+mod accept;
 mod access;
 mod api;
 mod beats;
 mod body;
+mod events;
 mod operate;
 mod pace;
 mod reads;
 mod respond;
 mod serve;
+mod sse;
 #[cfg(feature = "verify")]
 mod verify;
 

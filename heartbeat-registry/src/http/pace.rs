@@ -1,4 +1,5 @@
-//! How long a connection may take: for the head of a request from its first byte on, and between requests.
+//! How long a connection may take: for the head of a request from its first byte on, between requests, and to read an
+//! answer.
 
 use std::io;
 use std::pin::Pin;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
+use tokio::time::Sleep;
 
 use crate::lock::lock;
 
@@ -81,10 +83,32 @@ impl Drop for Busy {
     }
 }
 
-/// A connection that tells its [`Pace`] when it is read from.
+/// A connection that tells its [`Pace`] when it is read from, and breaks once its peer reads nothing for too long.
 pub(super) struct Paced<I> {
-    pub(super) io: I,
-    pub(super) pace: Arc<Pace>,
+    io: I,
+    pace: Arc<Pace>,
+    write_timeout: Duration,
+    /// When to give up, while the peer takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<I> Paced<I> {
+    pub(super) fn new(io: I, pace: Arc<Pace>, write_timeout: Duration) -> Self {
+        Self { io, pace, write_timeout, stalled: None }
+    }
+
+    fn unless_stalled<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let timeout = self.write_timeout;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        stalled.as_mut().poll(cx).map(|()| {
+            tracing::debug!("a connection was cut, since its peer did not read");
+            Err(io::ErrorKind::TimedOut.into())
+        })
+    }
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Paced<I> {
@@ -100,7 +124,8 @@ impl<I: AsyncRead + Unpin> AsyncRead for Paced<I> {
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for Paced<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.unless_stalled(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -116,7 +141,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Paced<I> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.unless_stalled(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

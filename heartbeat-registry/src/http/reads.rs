@@ -1,4 +1,4 @@
-//! Lists, views, histories, explanations, statistics and events.
+//! Lists, views, histories, explanations and statistics.
 
 use std::sync::Arc;
 
@@ -7,17 +7,14 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::{Extension, Json};
 use heartbeat_contract::{
-    EventId, EventsPage, Explanation, HistoryPage, Kind, MemberId, MemberView, MembersPage, Problem, ProblemType, Stats,
+    Explanation, HistoryPage, Kind, MemberId, MemberView, MembersPage, Problem, ProblemType, Stats,
 };
 
-use super::access::Right;
+use super::access::{Principal, Right};
 use super::api::{KindApi, Shared};
 use super::respond::{Refusal, refuse};
 use crate::history_query::HistoryQuery;
-use crate::query::{InvalidQuery, MembersQuery};
-
-const EVENTS_LIMIT: usize = 100;
-const MAX_EVENTS_LIMIT: usize = 1000;
+use crate::query::MembersQuery;
 
 /// `GET /v1/workers` and its like.
 pub(super) async fn list(
@@ -75,41 +72,15 @@ pub(super) async fn stats(State(shared): State<Shared>, request: Request) -> Res
     Ok(Json(shared.fleet.stats()))
 }
 
-/// `GET /v1/events`.
-pub(super) async fn events(
-    State(shared): State<Shared>,
-    RawQuery(query): RawQuery,
-    request: Request,
-) -> Result<Json<EventsPage>, Refusal> {
-    admit(&shared, request, Right::Read).await?;
-    let (since, limit) = events_query(query.as_deref().unwrap_or_default())?;
-    let page = shared.fleet.events(since.as_ref(), limit);
-    shared.fleet.durable(page.next.saturating_sub(1)).await;
-    Ok(Json(page))
-}
-
-fn events_query(text: &str) -> Result<(Option<EventId>, usize), InvalidQuery> {
-    let (mut since, mut limit) = (None, EVENTS_LIMIT);
-    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-        match &*name {
-            "since" => since = Some(value.parse().map_err(|error| InvalidQuery::new("since", error))?),
-            "limit" => {
-                let within = value.parse().ok().filter(|limit| (1..=MAX_EVENTS_LIMIT).contains(limit));
-                let refused =
-                    || InvalidQuery::new("limit", format_args!("{value:?} is no number from 1 to {MAX_EVENTS_LIMIT}"));
-                limit = within.ok_or_else(refused)?;
-            }
-            _ => return Err(InvalidQuery::new(&name, "unknown; known are since, limit")),
-        }
-    }
-    Ok((since, limit))
-}
-
 /// Authenticates by the head; a body that came along is read and forgotten.
-pub(super) async fn admit(shared: &Shared, request: Request<Body>, right: Right) -> Result<(), Refusal> {
+pub(super) async fn admit(shared: &Shared, request: Request<Body>, right: Right) -> Result<Principal, Refusal> {
     let (head, body) = request.into_parts();
     match shared.access.admit(&head, right) {
-        Ok(_) => super::body::drain(body).await.or(Ok(())),
+        Ok(who) => {
+            // One that goes on for too long ends with its connection.
+            super::body::drain(body).await.ok();
+            Ok(who)
+        }
         Err(problem) => Err(refuse(body, problem).await),
     }
 }

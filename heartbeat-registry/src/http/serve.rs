@@ -32,17 +32,24 @@ pub struct ServeConfig {
     pub head_timeout: Duration,
     /// How long a connection may stay open between requests; default 75 s. Senders that beat less often connect anew.
     pub idle_timeout: Duration,
+    /// How long a peer may read nothing of what is written to it before its connection is cut; default 30 s.
+    pub write_timeout: Duration,
     /// How many connections are open at most; more wait to be accepted. Default 10,000.
     pub max_connections: NonZero<usize>,
     /// How long requests in hand may take to end after shutdown began; default 10 s.
     pub drain: Duration,
 }
 
+/// Comes with each request: ends when the server begins to stop, and so should answers without an end of their own.
+#[derive(Clone, Debug)]
+pub(super) struct Stopping(pub(super) CancellationToken);
+
 impl Default for ServeConfig {
     fn default() -> Self {
         Self {
             head_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(30),
             max_connections: const { NonZero::new(10_000).expect("it is not zero") },
             drain: Duration::from_secs(10),
         }
@@ -50,6 +57,7 @@ impl Default for ServeConfig {
 }
 
 /// Serves an app over HTTP/1.1 until `shutdown` ends, then finishes the requests in hand and closes idle connections.
+/// Streams of events end there and then.
 ///
 /// # Cancel safety
 /// Dropped, it accepts no more, and its connections end as they do at shutdown, in the background.
@@ -92,10 +100,13 @@ where
     A: Clone + Send + Sync + Unpin + 'static,
 {
     let pace = Pace::new();
-    let io = TokioIo::new(Paced { io, pace: Arc::clone(&pace) });
+    let io = TokioIo::new(Paced::new(io, Arc::clone(&pace), config.write_timeout));
     let watched = Arc::clone(&pace);
-    let service = hyper::service::service_fn(move |request| {
-        Box::pin(answer(app.clone(), peer.clone(), Arc::clone(&pace), request))
+    let stopping = Stopping(stop.clone());
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        request.extensions_mut().insert(stopping.clone());
+        Box::pin(answer(app.clone(), Arc::clone(&pace), request))
     });
     let mut connection = hyper::server::conn::http1::Builder::new().serve_connection(io, service);
     tokio::select! {
@@ -127,19 +138,9 @@ async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
     }
 }
 
-async fn answer<A>(
-    app: Router,
-    peer: ConnectInfo<A>,
-    pace: Arc<Pace>,
-    request: Request<Incoming>,
-) -> Result<Response, Infallible>
-where
-    A: Clone + Send + Sync + Unpin + 'static,
-{
+async fn answer(app: Router, pace: Arc<Pace>, request: Request<Incoming>) -> Result<Response, Infallible> {
     let busy = pace.working();
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(peer);
-    let response = app.oneshot(request).await?;
+    let response = app.oneshot(request.map(Body::new)).await?;
     // The connection is busy until the answer's body is taken to be written, or given up.
     Ok(response.map(|body: Body| {
         Body::new(body.map_frame(move |frame| {

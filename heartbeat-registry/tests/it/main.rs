@@ -12,6 +12,8 @@ mod driver;
 mod endpoint;
 mod explain;
 mod fleet;
+#[cfg(all(feature = "client", feature = "http"))]
+mod follow;
 #[cfg(feature = "http")]
 mod http;
 mod model;
@@ -19,8 +21,15 @@ mod model;
 mod operate;
 #[cfg(feature = "http")]
 mod own_kind;
+mod resume;
 mod scale;
+#[cfg(feature = "http")]
+mod sse;
+#[cfg(all(feature = "client", feature = "http"))]
+mod sse_cuts;
 mod stats;
+#[cfg(feature = "http")]
+mod tail;
 mod threads;
 #[cfg(feature = "verify")]
 mod verify;

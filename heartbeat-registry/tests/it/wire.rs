@@ -7,13 +7,15 @@ use heartbeat_registry::http::{ServeConfig, not_found, router, serve};
 use heartbeat_registry::{Fleet, FleetConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A server of workers and hives.
 pub(crate) struct Server {
-    address: std::net::SocketAddr,
+    pub(crate) address: std::net::SocketAddr,
     pub(crate) fleet: Fleet,
-    _stop: DropGuard,
+    served: JoinHandle<()>,
+    stop: DropGuard,
 }
 
 impl Server {
@@ -22,13 +24,27 @@ impl Server {
     }
 
     pub(crate) async fn with(config: ServeConfig, fleet: FleetConfig) -> Self {
+        let fleet = Fleet::start(fleet).unwrap();
+        let app = router(&fleet);
+        Self::of(config, fleet, app).await
+    }
+
+    pub(crate) async fn of(config: ServeConfig, fleet: Fleet, app: axum::Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let fleet = Fleet::start(fleet).unwrap();
         let stop = CancellationToken::new();
-        let app = axum::Router::new().merge(router(&fleet)).fallback(not_found);
-        tokio::spawn(serve(listener, app, config, stop.clone().cancelled_owned()));
-        Self { address, fleet, _stop: stop.drop_guard() }
+        let app = app.fallback(not_found);
+        let served = tokio::spawn(serve(listener, app, config, stop.clone().cancelled_owned()));
+        Self { address, fleet, served, stop: stop.drop_guard() }
+    }
+
+    /// Stops, and returns once all connections have ended.
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        tokio::time::timeout(Duration::from_secs(30), self.served)
+            .await
+            .expect("it stops within half a minute")
+            .unwrap();
     }
 
     pub(crate) async fn connect(&self) -> Connection {
