@@ -41,7 +41,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | none | the in-memory registry |
-//! | `http` (default) | [`http`]: an axum router for an app of yours, and an accept loop with timeouts |
+//! | `http` (default) | [`http`]: an axum router for an app of yours, bearer tokens, and an accept loop with timeouts |
 //! | `client` | [`client`]: typed reads from a registry elsewhere |
 //! | `verify` | [`verify`]: one probe of a member's endpoint, on demand |
 //! | `server` | what only the `heartbeat-registry` binary needs |
@@ -72,6 +72,8 @@ mod query;
 mod readable;
 mod registry;
 mod subscription;
+#[cfg(feature = "http")]
+mod tokens;
 #[cfg(feature = "verify")]
 pub mod verify;
 mod view;

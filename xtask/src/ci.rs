@@ -62,7 +62,7 @@ fn every_change(tasks: &[String]) -> Vec<Step<'_>> {
         step("deny", deny::run),
         step("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])),
         step("test", || test::run(Skips::Forbidden)),
-        step("counts", counts::idle_sweep),
+        step("counts", counts::run),
         step("docs", docs),
         step("features", each_feature_alone),
         step("demo", || demo::run(ShowFor::at_least_the_script(DEMO)?)),

@@ -1,50 +1,85 @@
 //! Instructions, counted by callgrind: repeatable on a machine that is busy with other things.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::outcome::Outcome;
 use crate::program;
 
 /// How much two counts may differ, in parts of a hundred.
 const TOLERANCE: u64 = 1;
-const FEW: u32 = 1_000;
-const MANY: u32 = 1_000_000;
+const FEW: &str = "1000";
+const MANY: &str = "1000000";
+
+/// Both counts that the design promises something about.
+pub(crate) fn run() -> Outcome {
+    idle_sweep()?;
+    token_check()
+}
 
 /// A sweep in which nobody is due takes the same instructions with a thousand members as with a million.
-pub(crate) fn idle_sweep() -> Outcome {
-    let bench = build()?;
-    let (least, most) = (count(&bench, FEW)?, count(&bench, MANY)?);
+fn idle_sweep() -> Outcome {
+    let bench = Bench { name: "idle_sweep", features: &[], counted: "*idle_sweeps*" };
+    let program = bench.build()?;
+    let (least, most) = (bench.count(&program, FEW)?, bench.count(&program, MANY)?);
     eprintln!("100 idle sweeps: {least} instructions with {FEW} members, {most} with {MANY}");
-    if least.abs_diff(most) * 100 > least * TOLERANCE {
-        return Err(format!("the counts differ by more than {TOLERANCE} %").into());
+    alike(least, most)
+}
+
+/// A wrong token takes the same instructions as a right one, and a right one the same wherever it stands.
+fn token_check() -> Outcome {
+    let bench = Bench { name: "token_check", features: &["--features", "http"], counted: "*token_checks*" };
+    let program = bench.build()?;
+    let [first, last, wrong] = ["first", "last", "wrong"].map(|token| bench.count(&program, token));
+    let (first, last, wrong) = (first?, last?, wrong?);
+    eprintln!(
+        "100 checks among 100 tokens: {first} instructions for the first, {last} for the last, {wrong} for a wrong one"
+    );
+    alike(first, last)?;
+    alike(first, wrong)
+}
+
+fn alike(one: u64, other: u64) -> Outcome {
+    if one.abs_diff(other) * 100 > one * TOLERANCE {
+        return Err(format!("{one} and {other} instructions differ by more than {TOLERANCE} %").into());
     }
     Ok(())
 }
 
-fn build() -> Outcome<PathBuf> {
-    let mut cargo = program::cargo();
-    cargo.args(["build", "--package", "heartbeat-registry", "--no-default-features", "--bench", "idle_sweep"]);
-    cargo.args(["--message-format", "json-render-diagnostics"]);
-    let told = program::output(&mut cargo)?;
-    let artifacts = told.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let mut programs = artifacts.filter(|artifact| artifact["target"]["name"] == "idle_sweep");
-    let program = programs.find_map(|artifact| artifact["executable"].as_str().map(PathBuf::from));
-    program.ok_or_else(|| "cargo built no idle_sweep".into())
+/// A program of heartbeat-registry whose instructions within one function are counted.
+struct Bench {
+    name: &'static str,
+    features: &'static [&'static str],
+    /// The function, as callgrind's pattern.
+    counted: &'static str,
 }
 
-fn count(bench: &PathBuf, members: u32) -> Outcome<u64> {
-    let mut valgrind = std::process::Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*idle_sweeps*"]);
-    let ended = valgrind.arg(bench).arg(members.to_string()).output();
-    let ended = ended.map_err(|error| format!("valgrind cannot be run ({error}): cargo xtask setup"))?;
-    let told = String::from_utf8_lossy(&ended.stderr);
-    collected(&told).ok_or_else(|| format!("valgrind told no count:\n{told}").into())
+impl Bench {
+    fn build(&self) -> Outcome<PathBuf> {
+        let mut cargo = program::cargo();
+        cargo.args(["build", "--package", "heartbeat-registry", "--no-default-features", "--bench", self.name]);
+        cargo.args(self.features).args(["--message-format", "json-render-diagnostics"]);
+        let told = program::output(&mut cargo)?;
+        let artifacts = told.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let mut programs = artifacts.filter(|artifact| artifact["target"]["name"] == self.name);
+        let program = programs.find_map(|artifact| artifact["executable"].as_str().map(PathBuf::from));
+        program.ok_or_else(|| format!("cargo built no {}", self.name).into())
+    }
+
+    fn count(&self, program: &Path, argument: &str) -> Outcome<u64> {
+        let mut valgrind = std::process::Command::new("valgrind");
+        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        valgrind.arg(format!("--toggle-collect={}", self.counted));
+        let ended = valgrind.arg(program).arg(argument).output();
+        let ended = ended.map_err(|error| format!("valgrind cannot be run ({error}): cargo xtask setup"))?;
+        let told = String::from_utf8_lossy(&ended.stderr);
+        collected(&told).ok_or_else(|| format!("valgrind told no count:\n{told}").into())
+    }
 }
 
-/// The count in callgrind's line `==12018== Collected : 9097419`.
+/// The count in callgrind's line `==12018== Collected : 9097419`. None were counted if no function has the name.
 fn collected(told: &str) -> Option<u64> {
     let count = told.lines().find_map(|line| line.split_once("Collected : "))?.1;
-    count.trim().parse().ok()
+    count.trim().parse().ok().filter(|count| *count > 0)
 }
 
 #[cfg(test)]
@@ -52,8 +87,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn counts_may_differ_by_a_hundredth() {
+        assert!(alike(1_000, 1_010).is_ok() && alike(1_010, 1_000).is_ok());
+        assert!(alike(1_000, 1_011).is_err() && alike(1_000, 989).is_err());
+    }
+
+    #[test]
     fn the_count_is_read_from_what_callgrind_tells() {
         assert_eq!(collected("==1== Events : Ir\n==1== Collected : 9097419\n==1==\n"), Some(9_097_419));
         assert_eq!(collected("==1== Collected : \n"), None);
+        assert_eq!(collected("==1== Collected : 0\n"), None);
     }
 }

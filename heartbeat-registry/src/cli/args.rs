@@ -1,12 +1,13 @@
 //! Arguments. What a flag sets for a whole process, an environment variable sets, too.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use heartbeat_contract::{EventId, HealthState, Kind, MemberId, Zone};
 
 use crate::history_query::Moment;
-
+use crate::http::{Host, Scope};
 use crate::verify::Network;
 
 /// Tracks heartbeats and says within a bounded time who is not alive and why.
@@ -21,6 +22,9 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Run a registry.
     Serve(ServeArgs),
+    /// Make, list and revoke the tokens that a registry asks for.
+    #[command(subcommand)]
+    Token(TokenCommand),
     #[command(flatten)]
     Read(ReadCommand),
 }
@@ -30,9 +34,17 @@ pub(super) struct ServeArgs {
     /// Where to listen; port 0 takes any free one.
     #[arg(long, env = "HEARTBEAT_LISTEN", default_value = "127.0.0.1:8500")]
     pub(super) listen: SocketAddr,
-    /// Listen beyond this machine although anyone there could then beat and read.
+    /// Ask for bearer tokens: those of this file, which `heartbeat-registry token create` writes. It is read again when
+    /// it changes.
+    #[arg(long, env = "HEARTBEAT_TOKENS", value_name = "FILE")]
+    pub(super) tokens: Option<PathBuf>,
+    /// Listen beyond this machine without tokens, although anyone there could then beat, read and change.
     #[arg(long, env = "HEARTBEAT_INSECURE")]
     pub(super) insecure: bool,
+    /// On a loopback address without tokens, also answer requests that are addressed to this host; may be given more than
+    /// once. Others than localhost and loopback addresses are refused, since web pages could send them.
+    #[arg(long, env = "HEARTBEAT_ALLOW_HOST", value_name = "HOST", value_delimiter = ',')]
+    pub(super) allow_host: Vec<Host>,
     /// How many members are known at most.
     #[arg(long, env = "HEARTBEAT_MAX_MEMBERS", default_value_t = 100_000)]
     pub(super) max_members: usize,
@@ -43,6 +55,59 @@ pub(super) struct ServeArgs {
     /// What to log, in the syntax of tracing-subscriber's EnvFilter.
     #[arg(long, env = "HEARTBEAT_LOG", default_value = "info")]
     pub(super) log: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a token, and print it: the file keeps only its hash.
+    Create(CreateTokenArgs),
+    /// List the tokens of a file.
+    List(ListTokensArgs),
+    /// Revoke a token: registries that use the file refuse it within a second.
+    Revoke(RevokeTokenArgs),
+}
+
+/// Which tokens.
+#[derive(Debug, ClapArgs)]
+pub(super) struct TokensArg {
+    /// The file of the tokens, as given to `serve`.
+    #[arg(long, env = "HEARTBEAT_TOKENS", value_name = "FILE")]
+    pub(super) tokens: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct CreateTokenArgs {
+    #[command(flatten)]
+    pub(super) of: TokensArg,
+    /// What to call it, by the rules for ids.
+    #[arg(long)]
+    pub(super) name: String,
+    /// What it is for: beat:KIND:PREFIX, read, or operate, which includes read; may be given more than once.
+    ///
+    /// PREFIX is how the ids of the members begin that it may beat for: end it with a separator, since worker-1 is also how
+    /// worker-10 begins. No PREFIX is every id, and * as KIND every kind.
+    #[arg(long, required = true, num_args = 1..)]
+    pub(super) scope: Vec<Scope>,
+    /// A note for people.
+    #[arg(long)]
+    pub(super) note: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ListTokensArgs {
+    #[command(flatten)]
+    pub(super) of: TokensArg,
+    /// How to print the answer.
+    #[arg(long, short, env = "HEARTBEAT_OUTPUT", default_value = "table")]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct RevokeTokenArgs {
+    #[command(flatten)]
+    pub(super) of: TokensArg,
+    /// The name of the token.
+    pub(super) name: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,6 +138,9 @@ pub(super) struct From {
     /// The registry's URL.
     #[arg(long, env = "HEARTBEAT_REGISTRY", default_value = "http://127.0.0.1:8500")]
     pub(super) registry: String,
+    /// A file that holds the token to send along, and nothing else.
+    #[arg(long, env = "HEARTBEAT_TOKEN_FILE", value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
     /// How to print the answer.
     #[arg(long, short, env = "HEARTBEAT_OUTPUT", default_value = "table")]
     pub(super) output: Output,

@@ -5,6 +5,7 @@ mod follow;
 mod output;
 mod read;
 mod serve;
+mod token;
 mod verify;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match args.command {
             Command::Serve(args) => serve::serve(args).await,
+            Command::Token(command) => token::token(command),
             Command::Read(command) => read::read(command).await,
         }
     });

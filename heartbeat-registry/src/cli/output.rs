@@ -10,6 +10,7 @@ use heartbeat_contract::{
 use serde::Serialize;
 
 use super::args::Output;
+use super::token::ShownToken;
 use super::{Failed, UNHEALTHY};
 use crate::readable::{humane, seconds};
 
@@ -198,6 +199,15 @@ fn event_cells(event: &Event) -> [String; 6] {
         what,
         why,
     ])
+}
+
+pub(super) fn tokens(tokens: &[ShownToken]) -> String {
+    let mut table = table(["NAME", "SCOPES", "CREATED", "NOTE"]);
+    for token in tokens {
+        let note = token.note.clone().unwrap_or_else(dash);
+        table.add_row(cells([token.name.clone(), token.scopes.join(" "), token.created.to_string(), note]));
+    }
+    table.to_string()
 }
 
 fn told(body: &EventBody) -> (String, String) {

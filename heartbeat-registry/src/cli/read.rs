@@ -1,5 +1,7 @@
 //! Commands that ask a registry, or operate it.
 
+use std::path::Path;
+
 use heartbeat_contract::{Directive, HealthState, MemberView};
 
 use super::args::{DrainArgs, EventsArgs, From, HistoryArgs, ListArgs, MemberArgs, Output, ReadCommand};
@@ -98,7 +100,21 @@ fn unhealthy(member: &MemberView) -> Result<(), Failed> {
 }
 
 pub(super) fn client(from: &From) -> Result<Client, Failed> {
-    Client::new(&from.registry).map_err(failed)
+    let client = Client::new(&from.registry).map_err(failed)?;
+    match &from.token_file {
+        Some(path) => client.with_bearer_token(&token(path)?).map_err(failed),
+        None => Ok(client),
+    }
+}
+
+fn token(path: &Path) -> Result<String, Failed> {
+    let failed = |why: String| Failed { message: format!("the token file {}: {why}", path.display()), code: USAGE };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let mut words = text.split_whitespace();
+    match (words.next(), words.next()) {
+        (Some(token), None) => Ok(token.to_owned()),
+        _ => Err(failed("expected a token and nothing else".to_owned())),
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use axum::Router;
 use daemon_lifecycle::{Health, Phase};
@@ -13,13 +14,14 @@ use super::args::ServeArgs;
 use super::{Failed, UNHEALTHY, USAGE};
 use crate::config::FleetConfig;
 use crate::fleet::Fleet;
-use crate::http::{self, Api, ServeConfig};
+use crate::http::{self, Api, Hosts, ServeConfig, Tokens};
 use crate::verify::{Verifier, VerifyConfig};
 
 pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| Failed::new(&error, USAGE))?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+    let tokens = args.tokens.as_deref().map(tokens).transpose()?;
     refuse_to_be_open(&args)?;
     let stop = signals().map_err(|error| Failed::new(&error, UNHEALTHY))?;
     let config = FleetConfig { max_members: args.max_members, ..FleetConfig::default() };
@@ -31,8 +33,10 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     let health = health(&fleet);
     let verify = VerifyConfig { allowed_networks: args.verify_networks, ..VerifyConfig::default() };
     let verifier = Verifier::new(&fleet, verify).map_err(|error| Failed::new(&error, USAGE))?;
-    let api = Api::new(&fleet).kind::<WorkerHeartbeat>().kind::<HiveHeartbeat>().verify(&verifier);
-    let app = Router::new().merge(api.router()).merge(health.router()).fallback(http::not_found);
+    let is_guarded = tokens.is_none() && is_local(address);
+    let app = Router::new().merge(api(&fleet, &verifier, tokens)).merge(health.router()).fallback(http::not_found);
+    let app =
+        if is_guarded { args.allow_host.into_iter().fold(Hosts::loopback(), Hosts::allow).guard(app) } else { app };
     health.set_phase(Phase::Serving);
     let draining = health.clone();
     http::serve(listener, app, ServeConfig::default(), async move {
@@ -55,15 +59,50 @@ fn health(fleet: &Fleet) -> Health {
     health
 }
 
+fn api(fleet: &Fleet, verifier: &Verifier, tokens: Option<Tokens>) -> Router {
+    let api = Api::new(fleet).kind::<WorkerHeartbeat>().kind::<HiveHeartbeat>().verify(verifier);
+    match tokens {
+        Some(tokens) => api.tokens(tokens).router(),
+        None => api.router(),
+    }
+}
+
+/// The tokens to ask for. Where there are none yet, everything would be refused.
+fn tokens(path: &Path) -> Result<Tokens, Failed> {
+    let to_create = || {
+        let path = path.display();
+        format!("to create one: heartbeat-registry token create --tokens {path} --name NAME --scope SCOPE")
+    };
+    match Tokens::open(path) {
+        Ok(tokens) if tokens.is_empty() => {
+            let message = format!("the token file {} has no token; {}", path.display(), to_create());
+            Err(Failed { message, code: USAGE })
+        }
+        Ok(tokens) => Ok(tokens),
+        Err(error) => {
+            let mut failed = Failed::new(&error, USAGE);
+            if error.is_not_found() {
+                failed.message = format!("{}; {}", failed.message, to_create());
+            }
+            Err(failed)
+        }
+    }
+}
+
 fn refuse_to_be_open(args: &ServeArgs) -> Result<(), Failed> {
-    if args.listen.ip().is_loopback() || args.insecure {
+    if args.tokens.is_some() || args.insecure || is_local(args.listen) {
         return Ok(());
     }
     let message = format!(
-        "refusing to listen on {}, where anyone could beat and read: give --insecure to allow that, or listen on 127.0.0.1",
+        "refusing to listen on {}, where anyone could beat, read and change: give --tokens FILE to ask for tokens, \
+         --insecure to allow that, or listen on 127.0.0.1",
         args.listen
     );
     Err(Failed { message, code: USAGE })
+}
+
+fn is_local(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failed {

@@ -23,6 +23,7 @@ use super::{beats, events, operate, reads, respond};
 use crate::fleet::Fleet;
 use crate::query::{InvalidQuery, MembersQuery};
 use crate::registry::{Recorded, Registry};
+use crate::tokens::Tokens;
 #[cfg(feature = "verify")]
 use crate::verify::Verifier;
 
@@ -96,6 +97,13 @@ impl Api {
     #[cfg(feature = "verify")]
     pub fn verify(mut self, verifier: &Verifier) -> Self {
         self.verifier = Some(verifier.clone());
+        self
+    }
+
+    /// Asks for bearer tokens: without one that is known, every route answers 401, and 403 where its scopes do not allow
+    /// what is asked for. Otherwise everyone may do everything.
+    pub fn tokens(mut self, tokens: Tokens) -> Self {
+        self.shared.access = Access::Tokens(tokens);
         self
     }
 

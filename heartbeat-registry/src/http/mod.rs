@@ -14,6 +14,7 @@ mod api;
 mod beats;
 mod body;
 mod events;
+mod hosts;
 mod operate;
 mod pace;
 mod reads;
@@ -24,5 +25,10 @@ mod sse;
 mod verify;
 
 pub use api::{Api, router};
+pub use hosts::{Host, Hosts, InvalidHost};
 pub use respond::not_found;
 pub use serve::{ServeConfig, serve};
+
+pub use crate::tokens::{
+    Holder, InvalidScope, InvalidToken, Members, Scope, Secret, Token, TokenFile, TokenFileError, Tokens,
+};

@@ -31,6 +31,12 @@ mod stats;
 #[cfg(feature = "http")]
 mod tail;
 mod threads;
+#[cfg(feature = "server")]
+mod token_commands;
+#[cfg(feature = "http")]
+mod token_files;
+#[cfg(feature = "http")]
+mod tokens;
 #[cfg(feature = "verify")]
 mod verify;
 #[cfg(all(feature = "client", feature = "http", feature = "verify"))]

@@ -27,9 +27,15 @@ impl Told {
 
 impl Tail {
     /// Asks for the stream; `last` is what a browser says when it reconnects.
-    pub(crate) async fn open(mut stream: TcpStream, query: &str, last: Option<&str>) -> Self {
+    pub(crate) async fn open(stream: TcpStream, query: &str, last: Option<&str>) -> Self {
         let last = last.map(|last| format!("last-event-id: {last}\r\n")).unwrap_or_default();
-        let head = format!("GET /v1/events{query} HTTP/1.1\r\nhost: test\r\naccept: text/event-stream\r\n{last}\r\n");
+        Self::open_with(stream, query, &last).await
+    }
+
+    /// Asks for the stream with headers of one's own.
+    pub(crate) async fn open_with(mut stream: TcpStream, query: &str, headers: &str) -> Self {
+        let accept = "accept: text/event-stream\r\n";
+        let head = format!("GET /v1/events{query} HTTP/1.1\r\nhost: test\r\n{accept}{headers}\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         Self { stream, raw: Vec::new() }
     }

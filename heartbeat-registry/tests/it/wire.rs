@@ -25,7 +25,7 @@ impl Server {
 
     pub(crate) async fn with(config: ServeConfig, fleet: FleetConfig) -> Self {
         let fleet = Fleet::start(fleet).unwrap();
-        let app = router(&fleet);
+        let app = router(&fleet).fallback(not_found);
         Self::of(config, fleet, app).await
     }
 
@@ -33,7 +33,6 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let app = app.fallback(not_found);
         let served = tokio::spawn(serve(listener, app, config, stop.clone().cancelled_owned()));
         Self { address, fleet, served, stop: stop.drop_guard() }
     }
