@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use heartbeat_registry::client::{Client, ClientError, Follow, Followed};
 use heartbeat_registry::contract::EventId;
-use heartbeat_registry::http::{Api, ServeConfig, router};
+use heartbeat_registry::http::{Api, ServeConfig, not_found, router};
 use heartbeat_registry::{Fleet, FleetConfig, WorkerRegistry};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -84,7 +84,7 @@ async fn a_registry_that_asks_to_come_back_later_is_obeyed() {
 async fn what_trying_again_does_not_mend_is_an_error() {
     let fleet = fleet(0);
     let app = router(&fleet).route("/page/v1/events", axum::routing::get(async || "welcome"));
-    let server = Server::of(ServeConfig::default(), fleet, app).await;
+    let server = Server::of(ServeConfig::default(), fleet, app.fallback(not_found)).await;
     for (path, message) in [("/nowhere", "there is nothing at /nowhere/v1/events"), ("/page", "is that a registry?")] {
         let mut follow = Client::new(&format!("http://{}{path}", server.address)).unwrap().follow(None);
         for _ in 0..2 {
