@@ -35,6 +35,7 @@
 //!
 //! The delays are computed by `backon`, because `backoff` and the `instant` under it are unmaintained
 //! (RUSTSEC-2025-0012, RUSTSEC-2024-0384).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(all(feature = "daemon", feature = "endpoint", unix)),
     allow(rustdoc::broken_intra_doc_links, reason = "the overview names what other features offer")

@@ -66,6 +66,7 @@ pub struct Healthy {
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias = "wait_for_daemon_ready")]
 pub async fn poll_until_healthy(poll: impl Into<HealthPoll>) -> Result<Healthy, PollError> {
     let mut wait = Wait::begin(poll.into())?;
     match wait.run().await {

@@ -143,6 +143,7 @@ id_type! {
     /// let refused = MemberId::new("worker 123").unwrap_err();
     /// assert_eq!(refused.to_string(), "' ' is not allowed in an id");
     /// ```
+    #[doc(alias = "WorkerId")]
     MemberId
 }
 

@@ -41,6 +41,7 @@ pub struct Policy {
     /// At which interval the member should beat: it is granted this one if it declares a shorter one (up to ten times
     /// its own), and judged by this one if it declares none. `None`: what it declares, else 30 s. 100 ms to 24 h.
     #[serde(rename = "interval_ms", with = "time::millis_opt", skip_serializing_if = "Option::is_none")]
+    #[doc(alias = "interval_ms")]
     pub interval: Option<Duration>,
     /// How many intervals of silence make a member failed: 2 to 100, default 3.
     #[serde(deserialize_with = "field::whole")]

@@ -31,8 +31,10 @@ pub struct Stats {
 
 /// How many members there are, in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[doc(alias = "health_distribution")]
 pub struct MemberStats {
     /// All of them.
+    #[doc(alias = "total_agents")]
     pub total: u64,
     /// Those healthy.
     pub healthy: u64,
@@ -50,6 +52,7 @@ pub struct MemberStats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BeatStats {
     /// Beats that counted.
+    #[doc(alias = "total_heartbeats")]
     pub fresh: u64,
     /// Beats that came again or too late, and changed nothing.
     pub duplicate: u64,
@@ -85,6 +88,7 @@ pub struct DetectionStats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriverStats {
     /// Whether it runs.
+    #[doc(alias = "monitoring_thread_alive")]
     pub alive: bool,
     /// How often it woke.
     pub sweeps: u64,

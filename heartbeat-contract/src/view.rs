@@ -9,6 +9,8 @@ use crate::{Cause, Directive, HealthState, HealthStatus, Kind, MemberId, Resolve
 
 /// All that a registry knows of a member. Every key is always there; `null` means unknown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[doc(alias = "WorkerInfo")]
+#[doc(alias = "WorkerState")]
 pub struct MemberView {
     /// The kind of the member.
     pub kind: Kind,
@@ -43,6 +45,7 @@ pub struct MemberView {
     pub credited_ms: u64,
     /// When its last beat came, by the registry's wall clock.
     #[serde(with = "time::stamp_opt")]
+    #[doc(alias = "last_heartbeat")]
     pub last_seen: Option<Timestamp>,
     /// When it was first known, by the registry's wall clock.
     #[serde(with = "time::stamp")]

@@ -76,6 +76,7 @@ impl Fleet {
 
     /// By when to call [`sweep`](Self::sweep), on the fleet's monotonic clock; `None` while nobody is monitored.
     #[must_use]
+    #[doc(alias = "check_interval_ms")]
     pub fn next_wake(&self) -> Option<Duration> {
         self.engine.next_wake()
     }

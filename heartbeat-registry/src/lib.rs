@@ -45,6 +45,7 @@
 //! | `client` | [`client`]: typed reads from a registry elsewhere |
 //! | `verify` | [`verify`]: one probe of a member's endpoint, on demand |
 //! | `server` | what only the `heartbeat-registry` binary needs |
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod alert;
 #[cfg(feature = "server")]

@@ -1,6 +1,9 @@
 //! The handle of one kind of members.
 
-use std::any::{Any, TypeId};
+mod kept;
+mod operate;
+
+use std::any::TypeId;
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::ops::RangeBounds;
@@ -8,19 +11,20 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use heartbeat_contract::{
-    AskedDirective, Directive, Explanation, ForgetReason, HealthState, HistoryEntry, HistoryPage, HiveHeartbeat,
-    MemberId, MemberStats, MemberView, MembersPage, Payload, Policy, ResolvedPolicy, WorkerHeartbeat, validate,
+    Directive, Explanation, HealthState, HistoryEntry, HistoryPage, HiveHeartbeat, MemberId, MemberStats, MemberView,
+    MembersPage, Payload, WorkerHeartbeat, validate,
 };
 use jiff::Timestamp;
 
+use self::kept::{Kept, describe, keep};
+
 use crate::alert::{self, Alerts, AlertsHandle};
 use crate::config::FleetConfig;
-use crate::core::{Attachment, Hot, KindIndex, Now, Verdict};
+use crate::core::{Hot, KindIndex, Now, Verdict};
 use crate::engine::Engine;
-use crate::error::{DirectiveError, RecordError, UnknownMember};
+use crate::error::{RecordError, UnknownMember};
 use crate::fleet::{Fleet, StartError};
-use crate::history::{Beats, History};
-use crate::kinds::Described;
+use crate::history::Beats;
 use crate::lock::lock;
 use crate::query::{InvalidQuery, MembersQuery};
 use crate::subscription::Transitions;
@@ -45,6 +49,7 @@ pub type HiveRegistry = Registry<HiveHeartbeat>;
 /// assert_eq!(workers.online(), [id]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "HeartbeatMonitor")]
 pub struct Registry<P> {
     fleet: Fleet,
     kind: KindIndex,
@@ -77,12 +82,6 @@ pub enum Outcome {
     Duplicate,
     /// Its goodbye.
     Left,
-}
-
-/// What a registry keeps with a member.
-struct Kept<P> {
-    latest: P,
-    history: History,
 }
 
 impl<P: Payload> Registry<P> {
@@ -141,32 +140,6 @@ impl<P: Payload> Registry<P> {
             Verdict::Left => Outcome::Left,
         };
         Ok(Recorded { outcome, last_event: taken.last_event, next_in: taken.next_in, directives: taken.directives })
-    }
-
-    /// Starts to monitor a member before its first beat: it ages from now on. Of a member that is known, the policy is
-    /// replaced and nothing else; one that left is not expected before it beats.
-    ///
-    /// # Errors
-    /// If the policy is not valid, or there is no room for the member.
-    pub fn start_monitoring(&self, id: &MemberId, policy: Policy) -> Result<(), RecordError> {
-        self.announce(id, policy).map(drop)
-    }
-
-    /// Forgets a member; tells whether it was known. If it beats again, it is a new one.
-    pub fn stop_monitoring(&self, id: &MemberId) -> bool {
-        self.forget(id).is_some()
-    }
-
-    /// Starts to monitor a member, or replaces its policy; returns what it is judged by now, and the number of the event
-    /// that tells it.
-    pub(crate) fn announce(&self, id: &MemberId, policy: Policy) -> Result<(ResolvedPolicy, u64), RecordError> {
-        policy.validate()?;
-        self.engine().announce(self.kind, id, policy)
-    }
-
-    /// Forgets a member; returns the number of the event that tells it, if it was known.
-    pub(crate) fn forget(&self, id: &MemberId) -> Option<u64> {
-        self.engine().forget(self.kind, id)
     }
 
     /// The health state of a member.
@@ -231,24 +204,6 @@ impl<P: Payload> Registry<P> {
         self.engine().explain(self.kind, id).ok_or_else(|| UnknownMember(id.clone()))
     }
 
-    /// Asks the present run of a member for something: each answer to its beats says so until it obeys. `drain` is obeyed
-    /// once its status is `draining`, `shutdown` once it said goodbye. It lapses when the member fails, leaves or comes
-    /// back as a newer run, and after 10 minutes; asked again, it has 10 more.
-    ///
-    /// # Errors
-    /// If the member is not known, has failed or left.
-    pub fn ask(&self, id: &MemberId, directive: Directive) -> Result<AskedDirective, DirectiveError> {
-        self.ask_and_tell(id, directive).map(|(asked, _)| asked)
-    }
-
-    /// Takes back what was asked of a member; tells whether it still was.
-    ///
-    /// # Errors
-    /// If the member is not known.
-    pub fn withdraw(&self, id: &MemberId, directive: Directive) -> Result<bool, UnknownMember> {
-        self.withdraw_and_tell(id, directive).map(|told| told.is_some())
-    }
-
     /// Those neither failed nor left.
     #[must_use]
     #[doc(alias = "get_online_hives")]
@@ -268,11 +223,6 @@ impl<P: Payload> Registry<P> {
     #[doc(alias = "get_stale_workers")]
     pub fn stale(&self, age: Duration) -> Vec<MemberId> {
         self.ids(|hot, now| is_older(hot, age, now))
-    }
-
-    /// Forgets those that are [`stale`](Self::stale), and returns them.
-    pub fn cleanup_stale(&self, age: Duration) -> Vec<MemberId> {
-        self.engine().forget_all(self.kind, ForgetReason::Stale, |hot, now| is_older(hot, age, now))
     }
 
     /// How many members there are, in which state.
@@ -342,23 +292,6 @@ impl<P: Payload> Registry<P> {
         self.engine().page(self.kind, query)
     }
 
-    /// Asks, and returns the number of the newest event, too.
-    pub(crate) fn ask_and_tell(
-        &self,
-        id: &MemberId,
-        directive: Directive,
-    ) -> Result<(AskedDirective, u64), DirectiveError> {
-        match directive {
-            Directive::Drain | Directive::Shutdown => self.engine().ask(self.kind, id, directive),
-            other => Err(DirectiveError::NoDirective(other)),
-        }
-    }
-
-    /// Withdraws, and returns the number of the event that tells it, if there was something to withdraw.
-    pub(crate) fn withdraw_and_tell(&self, id: &MemberId, directive: Directive) -> Result<Option<u64>, UnknownMember> {
-        self.engine().withdraw(self.kind, id, directive)
-    }
-
     fn engine(&self) -> &Engine {
         &self.fleet.engine
     }
@@ -396,30 +329,4 @@ impl<P: Payload> std::fmt::Debug for Registry<P> {
 
 fn is_older(hot: &Hot, age: Duration, now: &Now) -> bool {
     u128::from(hot.age(now)) > age.as_micros()
-}
-
-/// Puts a payload with its member, and gives back the one that it replaces.
-fn keep<P: Payload>(attachment: &mut Option<Attachment>, payload: P, now: &Now, history: u32) -> Option<P> {
-    let kept = attachment.as_deref_mut().and_then(|kept| kept.downcast_mut::<Kept<P>>());
-    match kept {
-        Some(kept) => {
-            kept.history.push(&payload, kept.latest.metadata(), now, history);
-            Some(std::mem::replace(&mut kept.latest, payload))
-        }
-        None => {
-            let mut recent = History::default();
-            recent.push(&payload, None, now, history);
-            *attachment = Some(Box::new(Kept { latest: payload, history: recent }));
-            None
-        }
-    }
-}
-
-fn describe<P: Payload>(attachment: &dyn Any) -> Option<Described> {
-    let Kept { latest, .. } = attachment.downcast_ref::<Kept<P>>()?;
-    Some(Described {
-        payload: serde_json::to_value(latest).ok(),
-        status: latest.status(),
-        beat: latest.beat().cloned(),
-    })
 }

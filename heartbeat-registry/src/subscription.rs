@@ -136,10 +136,12 @@ pub struct Transition {
     /// Its run, if its beats are ordered.
     pub incarnation: Option<u64>,
     /// The state before.
+    #[doc(alias = "previous_state")]
     pub from: HealthState,
     /// The state after.
     pub to: HealthState,
     /// How long it had been silent before.
+    #[doc(alias = "elapsed_seconds")]
     pub age: Duration,
     /// How much of that was not held against it.
     pub credited: Duration,

@@ -59,6 +59,7 @@
 //! | `http` (default) | `HttpTransport`, `send_heartbeat` and the `start_*_heartbeat_task` functions |
 //! | `rustls` | `https://` registries |
 //! | `host-metrics` | `HostMetrics` and `HiveHeartbeatConfig::with_host_metrics` |
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod agenda;
 #[cfg(feature = "http")]
@@ -92,6 +93,7 @@ pub use clock::system_clock;
 pub use config::{ConfigError, HeartbeatConfig, HiveHeartbeatConfig, WorkerHeartbeatConfig};
 pub use directives::Directives;
 pub use handle::{HeartbeatHandle, HeartbeatTask, heartbeat_task};
+pub use heartbeat_contract as contract;
 #[cfg(feature = "host-metrics")]
 pub use host_metrics::HostMetrics;
 #[cfg(feature = "http")]

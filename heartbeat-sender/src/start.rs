@@ -31,6 +31,7 @@ use crate::{HiveHeartbeatConfig, HttpTransport, WorkerHeartbeatConfig};
 /// # Errors
 /// If the config is invalid, the file with the token cannot be read, or the system refuses a thread or an HTTP client.
 #[cfg(feature = "http")]
+#[doc(alias = "start_worker_task")]
 pub fn start_worker_heartbeat_task(
     config: WorkerHeartbeatConfig,
 ) -> Result<HeartbeatHandle<WorkerHeartbeat>, ConfigError> {
@@ -42,6 +43,7 @@ pub fn start_worker_heartbeat_task(
 /// # Errors
 /// If the config is invalid, the file with the token cannot be read, or the system refuses a thread or an HTTP client.
 #[cfg(feature = "http")]
+#[doc(alias = "start_hive_task")]
 pub fn start_hive_heartbeat_task(config: HiveHeartbeatConfig) -> Result<HeartbeatHandle<HiveHeartbeat>, ConfigError> {
     start_heartbeat_task(config)
 }

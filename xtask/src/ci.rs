@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::demo::{self, ShowFor};
 use crate::outcome::Outcome;
 use crate::test::{self, Skips};
-use crate::{clock, counts, deny, features, program, tidy};
+use crate::{clock, consumers, counts, deny, docs, features, origins, program, publish, tidy};
 
 const DEMO: Duration = Duration::from_secs(30);
 /// How often, and how long, the demo has to pass in a row in the full form.
@@ -62,9 +62,12 @@ fn every_change(tasks: &[String]) -> Vec<Step<'_>> {
         step("deny", deny::run),
         step("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])),
         step("test", || test::run(Skips::Forbidden)),
+        step("origins", origins::prove),
         step("counts", counts::run),
-        step("docs", docs),
+        step("docs", docs::run),
         step("features", each_feature_alone),
+        step("consumers", consumers::run),
+        step("publish", publish::run),
         step("demo", || demo::run(ShowFor::at_least_the_script(DEMO)?)),
     ]
 }
@@ -76,12 +79,6 @@ fn by_command_only() -> Vec<Step<'static>> {
 
 fn cargo(args: &[&str]) -> Outcome {
     program::run(program::cargo().args(args))
-}
-
-fn docs() -> Outcome {
-    let mut command = program::cargo();
-    command.args(["doc", "--workspace", "--all-features", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
-    program::run(&mut command)
 }
 
 fn each_feature_alone() -> Outcome {

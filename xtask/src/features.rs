@@ -18,6 +18,13 @@ pub(crate) fn all_but(left_out: &[&str]) -> Outcome<Vec<String>> {
     Ok(packages()?.iter().flat_map(|package| all_of_but(package, left_out)).collect())
 }
 
+/// The names of the published crates.
+pub(crate) fn published() -> Outcome<Vec<String>> {
+    let packages = packages()?;
+    let published = packages.iter().filter(|package| is_published(package));
+    Ok(published.filter_map(|package| package["name"].as_str()).map(str::to_owned).collect())
+}
+
 fn packages() -> Outcome<Vec<Value>> {
     let mut metadata = program::cargo();
     metadata.args(["metadata", "--format-version", "1", "--no-deps"]);

@@ -3,13 +3,17 @@
 mod bench;
 mod ci;
 mod clock;
+mod consumers;
 mod counts;
 mod demo;
 mod deny;
+mod docs;
 mod features;
 mod licence;
+mod origins;
 mod outcome;
 mod program;
+mod publish;
 mod setup;
 mod test;
 mod tidy;
@@ -50,7 +54,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
-    /// Check what no compiler checks: who may depend on whom, who reads no clock, where files belong.
+    /// Check what no compiler checks: who may depend on whom, who reads no clock, where files belong, and whether all that
+    /// the project began from is here and tested.
     Tidy,
     /// Run all that a change has to pass, and stop at the first failure.
     Ci {
@@ -80,7 +85,7 @@ fn run(task: &Task) -> Outcome {
         Task::Setup => setup::run(),
         Task::Test => test::run(Skips::Allowed),
         Task::Bench { quick } => bench::run(quick),
-        Task::Tidy => tidy::run(&known_tasks()),
+        Task::Tidy => tidy::run(&known_tasks()).and_then(|()| docs::run()).and_then(|()| origins::prove()),
         Task::Ci { full, ref steps } => ci::run(full, steps, &known_tasks()),
     }
 }

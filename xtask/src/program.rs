@@ -10,6 +10,13 @@ pub(crate) fn workspace_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
 }
 
+/// Where cargo builds, which this task itself was built below.
+pub(crate) fn target_folder() -> Outcome<PathBuf> {
+    let program = std::env::current_exe()?;
+    let folder = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    folder.map(Path::to_owned).ok_or_else(|| format!("{} was not built by cargo", program.display()).into())
+}
+
 /// The cargo that runs this task.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

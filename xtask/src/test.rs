@@ -23,9 +23,15 @@ pub(crate) fn run(skips: Skips) -> Outcome {
 }
 
 /// With every feature but TLS, which no test speaks and which takes minutes to build.
-fn command() -> Outcome<Command> {
+pub(crate) fn build() -> Outcome<Command> {
     let mut command = program::cargo();
-    command.args(["test", "--workspace", "--no-fail-fast", "--features", &features::all_but(&["rustls"])?.join(",")]);
+    command.args(["test", "--workspace", "--features", &features::all_but(&["rustls"])?.join(",")]);
+    Ok(command)
+}
+
+fn command() -> Outcome<Command> {
+    let mut command = build()?;
+    command.arg("--no-fail-fast");
     let color = if std::io::stdout().is_terminal() { "always" } else { "never" };
     command.args(["--", "--color", color]);
     Ok(command)

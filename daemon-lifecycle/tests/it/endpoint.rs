@@ -1,3 +1,8 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use daemon_lifecycle::{Health, Phase, ProbeFailure, is_daemon_healthy};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -73,6 +78,27 @@ async fn a_failing_readiness_check_is_named_and_leaves_liveness_alone() {
 
     health.readiness_check("store", || Ok(()));
     assert_eq!(endpoint.status("/readyz").await, 200);
+}
+
+#[tokio::test]
+async fn a_worker_can_be_ready_only_once_it_has_done_its_first_task() {
+    let done = Arc::new(AtomicU64::new(0));
+    let health = Health::new();
+    health.set_phase(Phase::Serving);
+    health.readiness_check("first task", {
+        let done = Arc::clone(&done);
+        move || if done.load(Ordering::Relaxed) > 0 { Ok(()) } else { Err("not done".to_owned()) }
+    });
+    let endpoint = Endpoint::of(&health).await;
+    for path in ["/readyz", "/healthz"] {
+        assert_eq!(endpoint.status(path).await, 503, "{path}");
+    }
+    assert_eq!(endpoint.body("/readyz").await, "failed: first task (not done)");
+    assert_eq!(endpoint.status("/livez").await, 200, "alive is not ready");
+    done.fetch_add(1, Ordering::Relaxed);
+    for path in ["/readyz", "/healthz"] {
+        assert_eq!(endpoint.status(path).await, 200, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -189,6 +189,35 @@ async fn a_server_without_tls_and_no_server_at_all_are_told_apart_over_https() {
 }
 
 #[tokio::test]
+async fn a_daemon_in_doubt_is_asked_once_for_its_health_within_the_time_given() {
+    let server = Server::answering(status("200 OK", "ok")).await;
+    is_daemon_healthy(&server.url(""), None, Some(Duration::from_secs(5))).await.expect("healthy");
+    assert_eq!(server.requests(), ["GET /health HTTP/1.1"]);
+}
+
+#[test]
+fn ten_attempts_from_200_ms_by_half_as_much_again_each_time_wait_for_15_s() {
+    let poll = HealthPoll::from(HealthPollConfig {
+        url: "http://127.0.0.1:8500".to_owned(),
+        max_attempts: 10,
+        initial_delay_ms: 200,
+        backoff_multiplier: 1.5,
+    });
+    let delays: Vec<Duration> = poll.jitter(0.0).delays().collect();
+    let in_millis: Vec<u128> = delays.iter().map(Duration::as_millis).collect();
+    assert_eq!(in_millis, [200, 300, 450, 675, 1_012, 1_518, 2_278, 3_417, 5_125]);
+    assert_eq!(delays.iter().sum::<Duration>().as_secs_f64().round(), 15.0);
+}
+
+#[test]
+fn a_poll_of_which_only_the_url_is_said_makes_30_attempts_from_100_ms_of_2_s_each() {
+    let HealthPollConfig { max_attempts, initial_delay_ms, backoff_multiplier, .. } = HealthPollConfig::default();
+    assert_eq!((max_attempts, initial_delay_ms, backoff_multiplier), (30, 100, 1.5));
+    let shown = format!("{:?}", HealthPoll::new("http://127.0.0.1:8500"));
+    assert!(shown.contains("attempt_timeout: 2s"), "{shown}");
+}
+
+#[tokio::test]
 async fn polling_goes_on_until_the_daemon_is_ready() {
     let server = Server::by_turns(|turn| match turn {
         1 => Vec::new(),

@@ -6,6 +6,7 @@
 mod agents;
 mod curl;
 mod dashboard;
+mod defaults;
 mod directives;
 mod in_process;
 mod index;

@@ -24,6 +24,12 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("worker", env!("CARGO_BIN_EXE_worker")),
 ];
 
+/// Where a program is.
+pub(crate) fn path(name: &str) -> &'static str {
+    let (_, path) = PROGRAMS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no program {name}"));
+    path
+}
+
 /// A program that runs.
 pub(crate) struct Program {
     line: String,
@@ -39,10 +45,8 @@ pub(crate) struct End {
 impl Program {
     /// Starts it where `cargo run` would, with one pipe for both its streams, so that their lines stay in order.
     pub(crate) fn start(command: &Command) -> Self {
-        let name = &command.program;
-        let (_, path) = PROGRAMS.iter().find(|(known, _)| known == name).unwrap_or_else(|| panic!("no program {name}"));
         let process = Daemon::command("sh")
-            .args(["-c", "exec \"$0\" \"$@\" 2>&1", path])
+            .args(["-c", "exec \"$0\" \"$@\" 2>&1", path(&command.program)])
             .args(&command.args)
             .env("NO_COLOR", "1")
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))

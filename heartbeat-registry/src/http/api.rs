@@ -36,6 +36,8 @@ use crate::verify::Verifier;
 /// `/v1/events` is a page of the log, or a stream that does not end to those who ask for `text/event-stream`. Under
 /// [`serve`](super::serve) streams end as it stops. A server of yours that waits for its requests to end should call
 /// [`Fleet::shutdown`] once it begins to stop, which ends them too.
+#[doc(alias = "handle_worker_heartbeat")]
+#[doc(alias = "handle_hive_heartbeat")]
 pub fn router<S: Clone + Send + Sync + 'static>(fleet: &Fleet) -> Router<S> {
     Api::new(fleet).kind::<WorkerHeartbeat>().kind::<HiveHeartbeat>().router()
 }

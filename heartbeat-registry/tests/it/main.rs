@@ -17,6 +17,7 @@ mod follow;
 #[cfg(feature = "http")]
 mod http;
 mod model;
+mod monitor;
 #[cfg(all(feature = "client", feature = "http"))]
 mod operate;
 #[cfg(feature = "http")]

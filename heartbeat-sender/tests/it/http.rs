@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use heartbeat_contract::{Kind, MemberId, Payload, WorkerHeartbeat};
+use heartbeat_contract::{HiveHeartbeat, Kind, MemberId, Payload, WorkerHeartbeat, decode};
 use heartbeat_sender::{
-    ConfigError, HeartbeatHandle, HttpTransport, Outcome, Outcomes, SendError, WorkerHeartbeatConfig, send_heartbeat,
-    start_worker_heartbeat_task,
+    ConfigError, HeartbeatHandle, HiveHeartbeatConfig, HttpTransport, Outcome, Outcomes, SendError,
+    WorkerHeartbeatConfig, send_heartbeat, start_hive_heartbeat_task, start_worker_heartbeat_task,
 };
 
 use crate::registry::{ACK, Connection, Registry, Request, soon};
@@ -68,6 +68,25 @@ async fn a_beat_is_a_post_of_json_and_the_last_one_a_goodbye() {
     connection.acknowledge().await;
     assert!(matches!(outcome(&mut outcomes).await, Outcome::Acknowledged { seq: 0, .. }));
     assert_eq!(leave(handle, connection).await.beat().leaving.as_deref(), Some("shutdown"));
+}
+
+#[tokio::test]
+async fn workers_and_hives_beat_alike_every_30_s_each_to_the_path_of_its_kind() {
+    async fn first_beat<P: Payload>(registry: &Registry) -> P {
+        let (mut connection, request) = registry.hear().await;
+        let path = format!("post /v1/{}-heartbeat http/1.1", P::KIND);
+        assert!(request.head.starts_with(&path), "{}", request.head);
+        connection.acknowledge().await;
+        let beat: P = decode(&request.body).unwrap();
+        assert_eq!(beat.beat().unwrap().interval_ms, Some(30_000));
+        assert!(beat.timestamp().is_some());
+        beat
+    }
+    let registry = Registry::listen().await;
+    let _worker = start_worker_heartbeat_task(WorkerHeartbeatConfig::new("worker-123", &registry.url)).unwrap();
+    assert_eq!(first_beat::<WorkerHeartbeat>(&registry).await.worker_id.as_str(), "worker-123");
+    let _hive = start_hive_heartbeat_task(HiveHeartbeatConfig::new("localhost", &registry.url)).unwrap();
+    assert_eq!(first_beat::<HiveHeartbeat>(&registry).await.hive_id.as_str(), "localhost");
 }
 
 #[tokio::test]

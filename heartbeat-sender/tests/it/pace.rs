@@ -24,6 +24,16 @@ async fn the_first_beat_comes_within_a_second_and_the_others_every_interval_afte
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_member_beats_at_the_interval_it_is_given() {
+    for interval in [S, 5 * S, 30 * S] {
+        let (mut member, first) = Member::accepted(every(interval)).await;
+        for slot in 1..4 {
+            expect_at(member.hear().await.acknowledge(), first + interval * slot);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_of_status_goes_out_at_once() {
     let (mut member, _) = Member::accepted(worker()).await;
     let changed = now();

@@ -11,7 +11,7 @@ use std::fmt;
 
 use self::tree::Tree;
 use crate::outcome::Outcome;
-use crate::program;
+use crate::{origins, program};
 
 /// Something that is not as it should be.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,6 +67,9 @@ fn findings(tree: &Tree, tasks: &[String]) -> Outcome<Vec<Finding>> {
         Some(text) => findings.extend(readme::unknown_commands(text, tasks, |path| tree.text_of(path).is_some())),
         None => findings.push(Finding::of("README.md", "missing")),
     }
+    let sources: Vec<&str> = tree.files.iter().map(|file| file.text.as_str()).collect();
+    let complaints = origins::complaints(&sources, tasks)?;
+    findings.extend(complaints.into_iter().map(|(line, what)| Finding::at(origins::FILE, line, what)));
     Ok(findings)
 }
 

@@ -1,0 +1,42 @@
+//! What a registry keeps with a member: its newest payload and its history.
+
+use std::any::Any;
+
+use heartbeat_contract::Payload;
+
+use crate::core::{Attachment, Now};
+use crate::history::History;
+use crate::kinds::Described;
+
+/// What a registry keeps with a member.
+pub(super) struct Kept<P> {
+    pub(super) latest: P,
+    pub(super) history: History,
+}
+
+/// Puts a payload with its member, and gives back the one that it replaces.
+pub(super) fn keep<P: Payload>(attachment: &mut Option<Attachment>, payload: P, now: &Now, history: u32) -> Option<P> {
+    let kept = attachment.as_deref_mut().and_then(|kept| kept.downcast_mut::<Kept<P>>());
+    match kept {
+        Some(kept) => {
+            kept.history.push(&payload, kept.latest.metadata(), now, history);
+            Some(std::mem::replace(&mut kept.latest, payload))
+        }
+        None => {
+            let mut recent = History::default();
+            recent.push(&payload, None, now, history);
+            *attachment = Some(Box::new(Kept { latest: payload, history: recent }));
+            None
+        }
+    }
+}
+
+/// What views tell of it.
+pub(super) fn describe<P: Payload>(attachment: &dyn Any) -> Option<Described> {
+    let Kept { latest, .. } = attachment.downcast_ref::<Kept<P>>()?;
+    Some(Described {
+        payload: serde_json::to_value(latest).ok(),
+        status: latest.status(),
+        beat: latest.beat().cloned(),
+    })
+}
