@@ -44,6 +44,7 @@
 //! | `http` (default) | [`http`]: an axum router for an app of yours, bearer tokens, and an accept loop with timeouts |
 //! | `client` | [`client`]: typed reads from a registry elsewhere |
 //! | `verify` | [`verify`]: one probe of a member's endpoint, on demand |
+//! | `rustls` | `https://` for `client` and `verify` |
 //! | `server` | what only the `heartbeat-registry` binary needs |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

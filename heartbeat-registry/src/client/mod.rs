@@ -56,13 +56,14 @@ impl Client {
     /// A client of the registry at a URL, such as `http://127.0.0.1:8500`. Nothing is sent yet.
     ///
     /// # Errors
-    /// If the text is no URL with `http` or `https`, or is `https` and TLS is not built in.
+    /// If the text is no URL with `http`, or with `https` where the feature `rustls` is on.
     pub fn new(url: &str) -> Result<Self, ClientError> {
         let refused = |why: String| ClientError::new(url, Failure::Url(why));
         let parsed: reqwest::Url = url.parse().map_err(|error| refused(format!("{error}")))?;
         match parsed.scheme() {
             "http" => {}
-            "https" => return Err(refused("https is not built into this client".to_owned())),
+            "https" if cfg!(feature = "rustls") => {}
+            "https" => return Err(refused("https needs the feature `rustls` of heartbeat-registry".to_owned())),
             other => return Err(refused(format!("expected http://HOST:PORT, not the scheme {other}"))),
         }
         if parsed.query().is_some() || parsed.fragment().is_some() {

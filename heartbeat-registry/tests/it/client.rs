@@ -48,7 +48,13 @@ async fn what_went_wrong_is_told_apart() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let unreachable = Client::new(&format!("http://{closed}")).unwrap().stats().await.unwrap_err();
     assert!(unreachable.is_unreachable() && !unreachable.is_timeout(), "{unreachable}");
-    for url in ["127.0.0.1:8500", "ftp://127.0.0.1", "https://127.0.0.1", "http://"] {
+    for url in ["127.0.0.1:8500", "ftp://127.0.0.1", "http://"] {
         assert!(Client::new(url).unwrap_err().is_usage(), "{url}");
+    }
+    let https = Client::new("https://127.0.0.1");
+    if cfg!(feature = "rustls") {
+        assert!(https.is_ok());
+    } else {
+        assert!(https.unwrap_err().to_string().contains("the feature `rustls` of heartbeat-registry"));
     }
 }

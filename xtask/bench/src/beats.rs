@@ -123,7 +123,7 @@ impl Member {
 fn head(request: &mut Vec<u8>, path: &str, length: usize) {
     write!(
         request,
-        "POST {path} HTTP/1.1\r\nHost: bench\r\nAccept: */*\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nAccept: */*\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     )
     .expect("a vector takes all that is written");
 }

@@ -103,7 +103,7 @@ impl Stand {
 
     async fn stats<S: DeserializeOwned>(&self) -> Outcome<S> {
         let mut connection = Connection::open(self.server.address()).await?;
-        let request = format!("GET {} HTTP/1.1\r\nHost: bench\r\n\r\n", routes::STATS);
+        let request = format!("GET {} HTTP/1.1\r\nhost: localhost\r\n\r\n", routes::STATS);
         let answer = connection.ask(request.as_bytes()).await?;
         Ok(serde_json::from_slice(answer.body)?)
     }
