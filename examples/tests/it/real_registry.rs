@@ -2,9 +2,12 @@
 
 use std::net::SocketAddr;
 
-use heartbeat_contract::{EventBody, EventsPage, HealthState, Kind, MemberId, MemberView};
+use axum::Router;
+use heartbeat_contract::{
+    EventBody, EventsPage, HealthState, HiveHeartbeat, Kind, MemberId, MemberView, WorkerHeartbeat,
+};
 use heartbeat_registry::client::Client;
-use heartbeat_registry::http::{self, ServeConfig};
+use heartbeat_registry::http::{self, Api, Secret, ServeConfig, Tokens};
 use heartbeat_registry::{Fleet, FleetConfig};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -28,11 +31,24 @@ impl RealRegistry {
     }
 
     pub(crate) async fn start_on(address: SocketAddr) -> Self {
+        let fleet = Fleet::start(FleetConfig::default()).unwrap();
+        let app = http::router(&fleet);
+        Self::serve(address, fleet, app).await
+    }
+
+    /// On any free port, for those with tokens. The client is the operator's.
+    pub(crate) async fn start_guarded(tokens: Tokens, operator: &Secret) -> Self {
+        let fleet = Fleet::start(FleetConfig::default()).unwrap();
+        let app = Api::new(&fleet).kind::<WorkerHeartbeat>().kind::<HiveHeartbeat>().tokens(tokens).router();
+        let mut registry = Self::serve("127.0.0.1:0".parse().unwrap(), fleet, app).await;
+        registry.client = registry.client.with_bearer_token(operator.expose()).unwrap();
+        registry
+    }
+
+    async fn serve(address: SocketAddr, fleet: Fleet, app: Router) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let fleet = Fleet::start(FleetConfig::default()).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let app = http::router(&fleet);
         let serving = tokio::spawn(http::serve(listener, app, ServeConfig::default(), async {
             stopped.await.ok();
         }));
