@@ -50,6 +50,9 @@ pub enum EventBody {
         age_ms: u64,
         /// How much of that was not held against it, in milliseconds.
         credited_ms: u64,
+        /// When its last beat before came, by the registry's wall clock; absent if none ever had.
+        #[serde(default, with = "time::stamp_opt", skip_serializing_if = "Option::is_none")]
+        last_seen: Option<Timestamp>,
         /// Why; `null` for a plain recovery or a goodbye.
         cause: Option<Cause>,
         /// What speaks for the cause, in words.

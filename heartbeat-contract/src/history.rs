@@ -30,7 +30,7 @@ pub struct HistoryEntry {
     pub seq: Option<u64>,
     /// What the member said it was doing.
     pub status: Option<String>,
-    /// Its metadata, where it differs from that of the beat before.
+    /// Its metadata, where it differs from that of the beat before: an empty object if it has none any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
 }

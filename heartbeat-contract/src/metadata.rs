@@ -40,6 +40,13 @@ pub enum InvalidMetadata {
     Unwritable(#[source] serde_json::Error),
 }
 
+impl Default for Metadata {
+    /// The object without fields.
+    fn default() -> Self {
+        Self(RawValue::from_string("{}".to_owned()).expect("it is JSON").into())
+    }
+}
+
 impl Metadata {
     /// Writes a value as metadata.
     ///

@@ -37,8 +37,7 @@ pub struct Alert {
     pub to: HealthState,
     /// How long it had been silent before; since it was announced, if it never beat.
     pub age: Duration,
-    /// When that silence began, to the millisecond, by the registry's wall clock: with the last beat before. `None` if
-    /// there was none.
+    /// When its last beat before came, by the registry's wall clock; `None` if none ever had.
     pub last_beat: Option<Timestamp>,
     /// Why; `None` for a plain recovery or a goodbye.
     pub cause: Option<Cause>,
@@ -47,11 +46,11 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// The alert that an event of a member of this kind gives rise to, if it is a transition. Whether the member had ever
-    /// beaten before is known only to who followed it.
+    /// The alert that an event of a member of this kind gives rise to, if it is a transition.
     fn of(event: Event, kind: Kind, member: MemberId) -> Option<Self> {
-        let EventBody::Transition { from, to, age_ms, cause, evidence, .. } = event.body else { return None };
-        let age = Duration::from_millis(age_ms);
+        let EventBody::Transition { from, to, age_ms, last_seen, cause, evidence, .. } = event.body else {
+            return None;
+        };
         Some(Self {
             event: event.id,
             kind,
@@ -60,8 +59,8 @@ impl Alert {
             at: event.at,
             from,
             to,
-            age,
-            last_beat: event.at.checked_sub(age).ok(),
+            age: Duration::from_millis(age_ms),
+            last_beat: last_seen,
             cause,
             evidence,
         })

@@ -45,13 +45,14 @@ fn explanation(kind: Kind, hot: &Hot, cold: &Cold, outlook: Outlook, now: &Now) 
         next,
         words: Vec::new(),
     };
-    explanation.words = words(&explanation, hot.has_beaten());
+    explanation.words = words(&explanation, hot);
     explanation
 }
 
 /// Why, by which rule, what happens next, and what would bring it back.
-fn words(told: &Explanation, has_beaten: bool) -> Vec<String> {
-    let sentences = [Some(why(told, has_beaten)), Some(rule(told)), credit(told), next(told), Some(way_back(told))];
+fn words(told: &Explanation, hot: &Hot) -> Vec<String> {
+    let why = why(told, hot.has_beaten());
+    let sentences = [Some(why), Some(rule(told)), credit(told), next(told), Some(way_back(told, hot))];
     sentences.into_iter().flatten().collect()
 }
 
@@ -113,14 +114,16 @@ fn next(told: &Explanation) -> Option<String> {
     Some(format!("If it stays silent, it is {to} in {within}, at {at:.3}."))
 }
 
-fn way_back(told: &Explanation) -> String {
-    match (told.state, told.rule) {
-        (HealthState::Left, _) => "It comes back with the first beat of a newer run.".to_owned(),
-        (HealthState::Healthy, _) => "It stays healthy for as long as it beats in time.".to_owned(),
-        (_, Rule::SelfReport) => "It comes back with the first beat in which it calls itself healthy.".to_owned(),
-        _ if told.policy.recover_after > 1 => {
-            format!("It comes back with {} beats in a row in time.", told.policy.recover_after)
-        }
-        _ => "It comes back with its next beat.".to_owned(),
+fn way_back(told: &Explanation, hot: &Hot) -> String {
+    let is_unwell = hot.report().is_some_and(|report| HealthState::from(report) > HealthState::Healthy);
+    match told.state {
+        HealthState::Left if hot.order().is_some() => "It comes back with the first beat of a newer run.".to_owned(),
+        HealthState::Healthy => "It stays healthy for as long as it beats in time.".to_owned(),
+        HealthState::Left => "It comes back with its next beat.".to_owned(),
+        _ if is_unwell => "It comes back once it beats in time and calls itself healthy.".to_owned(),
+        _ => match told.policy.recover_after.saturating_sub(hot.recovered().into()) {
+            0 | 1 => "It comes back with its next beat.".to_owned(),
+            beats => format!("It comes back with {beats} beats in a row in time."),
+        },
     }
 }

@@ -48,9 +48,11 @@ impl History {
             metadata = past.metadata.as_ref().or(metadata);
             let at = Timestamp::from_microsecond(past.at).expect("it was taken from a timestamp");
             if range.contains(&at) {
-                let shown = if beats.is_empty() { metadata } else { past.metadata.as_ref() };
-                let (status, metadata) = (past.status.map(str::to_owned), shown.cloned().flatten());
-                beats.push(HistoryEntry { at, seq: past.seq, status, metadata });
+                let shown = match past.metadata.as_ref() {
+                    _ if beats.is_empty() => metadata.cloned().flatten(),
+                    changed => changed.map(|now| now.clone().unwrap_or_default()),
+                };
+                beats.push(HistoryEntry { at, seq: past.seq, status: past.status.map(str::to_owned), metadata: shown });
                 monos.push(past.mono);
             }
         }
@@ -150,6 +152,16 @@ mod tests {
     fn the_oldest_beat_that_is_left_keeps_the_metadata_it_shared() {
         assert_eq!(history_of(&[1, 1, 1, 2], 3), [some(1), None, some(2)]);
         assert_eq!(history_of(&[1, 1, 1, 2, 2], 2), [some(2), None]);
+    }
+
+    #[test]
+    fn metadata_that_went_away_is_told_apart_from_metadata_that_stayed() {
+        let mut history = history(&[(0, 1), (1, 1)], 100);
+        let bare = WorkerHeartbeat::new(MemberId::new("w").unwrap());
+        history.push(&bare, beat(1).metadata.as_ref(), &at(2), 100);
+        history.push(&bare, None, &at(3), 100);
+        assert_eq!(jobs(&history.between(..)), [some(1), None, Some("{}".to_owned()), None]);
+        assert_eq!(jobs(&history.between(at(3).wall..)), [None]);
     }
 
     #[test]

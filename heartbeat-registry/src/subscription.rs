@@ -24,6 +24,7 @@ pub struct Events {
 
 /// Why a subscription has no event to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SubscriptionError {
     /// The log has dropped this many events that were not yet read; the next ones follow.
     #[error("{0} events were dropped before they were read")]
@@ -145,6 +146,8 @@ pub struct Transition {
     pub age: Duration,
     /// How much of that was not held against it.
     pub credited: Duration,
+    /// When its last beat before came, by the registry's wall clock; `None` if none ever had.
+    pub last_beat: Option<Timestamp>,
     /// Why; `None` for a plain recovery or a goodbye.
     pub cause: Option<Cause>,
     /// What speaks for the cause, in words.
@@ -197,7 +200,9 @@ fn transition(kind: &Kind, event: Event) -> Option<Transition> {
     if event.kind.as_ref() != Some(kind) {
         return None;
     }
-    let EventBody::Transition { from, to, age_ms, credited_ms, cause, evidence, .. } = event.body else { return None };
+    let EventBody::Transition { from, to, age_ms, credited_ms, last_seen, cause, evidence, .. } = event.body else {
+        return None;
+    };
     Some(Transition {
         n: event.n,
         at: event.at,
@@ -207,6 +212,7 @@ fn transition(kind: &Kind, event: Event) -> Option<Transition> {
         to,
         age: Duration::from_millis(age_ms),
         credited: Duration::from_millis(credited_ms),
+        last_beat: last_seen,
         cause,
         evidence,
     })

@@ -70,8 +70,7 @@ async fn print_all(mut events: Events) {
         match events.next().await {
             Ok(event) => print(&event),
             Err(SubscriptionError::Missed(events)) => println!("... {events} more"),
-            Err(SubscriptionError::Reset { .. }) => unreachable!("it is followed from the newest event on"),
-            Err(SubscriptionError::Closed) => return,
+            Err(_) => return,
         }
     }
 }

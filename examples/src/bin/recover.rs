@@ -101,7 +101,7 @@ fn start_again(workers: &WeakRegistry<WorkerHeartbeat>, process: &Process, alert
     workers.stop_monitoring(member);
     let started = process.replace().map_err(Box::<dyn Error>::from);
     match started.and_then(|()| Ok(workers.start_monitoring(member, policy())?)) {
-        Ok(()) => println!("{member} is started again"),
+        Ok(_) => println!("{member} is started again"),
         Err(error) => eprintln!("error: {member} could not be started again: {error}"),
     }
 }

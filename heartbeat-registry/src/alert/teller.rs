@@ -1,10 +1,9 @@
 //! From events to calls.
 
-use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
-use heartbeat_contract::{Cause, Event, EventBody, Kind, MemberId};
+use heartbeat_contract::{Event, EventBody, Kind, MemberId};
 
 use super::alerts::On;
 use super::callback::{Callback, Ended};
@@ -22,8 +21,6 @@ pub(super) struct Teller {
     callbacks: Vec<(On, Callback)>,
     timeout: Duration,
     cooldown: Cooldown,
-    /// Who was told of as never seen, so that their first beat does not seem to follow another.
-    never_seen: HashSet<(Kind, MemberId)>,
     counts: Arc<Counts>,
     /// Weak, so that alerts alone keep no fleet alive.
     engine: Weak<Engine>,
@@ -38,7 +35,6 @@ impl Teller {
             callbacks,
             timeout,
             cooldown: Cooldown::new(cooldown),
-            never_seen: HashSet::new(),
             counts,
             engine: Arc::downgrade(engine),
         }
@@ -65,11 +61,7 @@ impl Teller {
         }
         if matches!(event.body, EventBody::Forgotten { .. }) {
             self.cooldown.forget(&kind, &member);
-            self.never_seen.remove(&(kind, member));
-        } else if let Some(mut alert) = Alert::of(event, kind, member) {
-            if self.had_never_beaten(&alert) {
-                alert.last_beat = None;
-            }
+        } else if let Some(alert) = Alert::of(event, kind, member) {
             self.tell(alert).await;
         }
     }
@@ -93,23 +85,12 @@ impl Teller {
         }
     }
 
-    /// Whether a member had never beaten before, as far as its alerts tell.
-    fn had_never_beaten(&mut self, alert: &Alert) -> bool {
-        let key = (alert.kind.clone(), alert.member.clone());
-        if alert.cause == Some(Cause::NeverSeen) {
-            self.never_seen.insert(key);
-            return true;
-        }
-        self.never_seen.remove(&key)
-    }
-
     /// What was kept of members that may have been forgotten meanwhile is compared with those known.
     fn miss(&mut self, events: u64) {
         self.counts.missed(events);
         tracing::warn!(events, "callbacks of alerts are too slow: events were dropped before they could be told");
         let Some(engine) = self.engine.upgrade() else { return };
         self.cooldown.keep(|kind, member| engine.knows(kind, member));
-        self.never_seen.retain(|(kind, member)| engine.knows(kind, member));
     }
 }
 

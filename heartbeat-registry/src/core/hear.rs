@@ -67,11 +67,17 @@ impl Table {
             self.tally.duplicate += 1;
             return Ok(self.accepted(slot, Verdict::Duplicate, u64::MAX));
         }
-        let silence = Silence::of(hot, now);
+        let becomes_ordered = hot.has_beaten() && hot.order().is_none() && beat.order().is_some();
         let new_run = news == News::NewRun;
+        let (hot, cold) = self.both(slot);
+        let silence = Silence::of(hot, cold, now);
         let restart = new_run.then(|| self.begin_run(slot, beat.order(), facts));
         if !new_run {
             self.count_towards_recovery(slot, now);
+        }
+        if becomes_ordered {
+            // What was asked of a member without order may have been asked of another process.
+            self.void_all(slot, facts);
         }
         self.take(slot, beat, new_run, now);
         if beat.draining {

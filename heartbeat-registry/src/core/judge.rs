@@ -1,6 +1,7 @@
 //! From what is known of a member to its state, and the sweep that does so for those that are due.
 
 use heartbeat_contract::{Cause, EventBody, ForgetReason, HealthState};
+use jiff::Timestamp;
 
 use super::hold::Hold;
 use super::member::{Cold, Hot};
@@ -63,16 +64,19 @@ pub(crate) fn explain(state: HealthState, hot: &Hot, cold: &Cold, now: &Now) -> 
 pub(super) struct Silence {
     pub(super) age_ms: u64,
     pub(super) credited_ms: u64,
+    /// When the last beat came, by the wall clock; `None` if none ever did.
+    pub(super) last_seen: Option<Timestamp>,
 }
 
 impl Silence {
     /// That of a member whose first beat has just come.
     pub(super) const fn none() -> Self {
-        Self { age_ms: 0, credited_ms: 0 }
+        Self { age_ms: 0, credited_ms: 0, last_seen: None }
     }
 
-    pub(super) fn of(hot: &Hot, now: &Now) -> Self {
-        Self { age_ms: hot.silence(now) / 1000, credited_ms: hot.credited(now) / 1000 }
+    pub(super) fn of(hot: &Hot, cold: &Cold, now: &Now) -> Self {
+        let (age_ms, credited_ms) = (hot.silence(now) / 1000, hot.credited(now) / 1000);
+        Self { age_ms, credited_ms, last_seen: cold.last_seen }
     }
 }
 
@@ -99,7 +103,7 @@ impl Table {
             self.wheel.arm(&mut self.hot, slot, due);
             return due;
         }
-        let silence = Silence::of(hot, now);
+        let silence = Silence::of(hot, cold, now);
         self.settle(slot, silence, None, now, facts)
     }
 
@@ -140,9 +144,10 @@ impl Table {
     ) {
         let from = self.hot[slot as usize].state;
         self.enter(slot, to, now);
-        let Silence { age_ms, credited_ms } = silence;
+        let Silence { age_ms, credited_ms, last_seen } = silence;
+        let group = None;
         facts.push(
-            self.fact(slot, EventBody::Transition { from, to, age_ms, credited_ms, cause, evidence, group: None }),
+            self.fact(slot, EventBody::Transition { from, to, age_ms, credited_ms, last_seen, cause, evidence, group }),
         );
         if !to.is_online() {
             self.void_all(slot, facts);

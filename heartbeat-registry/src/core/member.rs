@@ -160,6 +160,11 @@ impl Hot {
         self.flags = (self.flags | BEATEN) & !ORDERED;
     }
 
+    /// How many beats came in a row since it was late.
+    pub(crate) fn recovered(&self) -> u8 {
+        self.recovered
+    }
+
     pub(crate) fn state(&self) -> HealthState {
         self.state
     }

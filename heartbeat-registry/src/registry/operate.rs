@@ -13,8 +13,8 @@ impl<P: Payload> Registry<P> {
     ///
     /// # Errors
     /// If the policy is not valid, or there is no room for the member.
-    pub fn start_monitoring(&self, id: &MemberId, policy: Policy) -> Result<(), RecordError> {
-        self.announce(id, policy).map(drop)
+    pub fn start_monitoring(&self, id: &MemberId, policy: Policy) -> Result<ResolvedPolicy, RecordError> {
+        self.announce(id, policy).map(|(resolved, _)| resolved)
     }
 
     /// Forgets a member; tells whether it was known. If it beats again, it is a new one.

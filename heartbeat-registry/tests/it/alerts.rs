@@ -117,6 +117,10 @@ fn a_member_that_never_beat_has_no_last_beat_until_it_beats() {
     world.pass(secs(2));
     let last_beats = [told(&alerts), told(&alerts), told(&alerts)].map(|alert| alert.last_beat);
     assert_eq!(last_beats, [None, None, Some(dawn() + secs(2))]);
+    world.workers.start_monitoring(&id("b"), Policy::every(secs(1))).unwrap();
+    world.accept(feeling(plain("b"), HealthStatus::Degraded));
+    world.accept(feeling(plain("c"), HealthStatus::Degraded));
+    assert_eq!([told(&alerts), told(&alerts)].map(|alert| alert.last_beat), [None, None], "the first is no last one");
 }
 
 #[test]

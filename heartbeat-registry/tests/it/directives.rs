@@ -151,3 +151,24 @@ fn a_member_that_never_beat_hears_with_its_first_ack() {
     world.workers.ask(&id("w"), Drain).unwrap();
     assert_eq!(world.accept(beat("w", 5, 0)).directives, [Drain]);
 }
+
+#[test]
+fn what_was_asked_of_a_member_without_order_is_not_asked_of_an_ordered_run() {
+    let mut world = World::new();
+    world.accept(plain("w"));
+    world.workers.ask(&id("w"), Drain).unwrap();
+    assert_eq!(world.accept(beat("w", 5, 0)).directives, []);
+    assert_eq!(told(&mut world)[1].1, DirectiveOutcome::Void);
+}
+
+#[test]
+fn a_directive_lapses_in_time_also_where_nothing_else_is_due() {
+    let mut world = World::new();
+    world.accept(every(beat("w", 5, 0), secs(3_600)));
+    world.workers.ask(&id("w"), Shutdown).unwrap();
+    world.events();
+    world.pass(secs(599));
+    assert_eq!(told(&mut world), []);
+    world.pass(secs(1));
+    assert_eq!(told(&mut world), [(Shutdown, DirectiveOutcome::Void, Some(5))]);
+}

@@ -116,7 +116,7 @@ fn a_recovery_that_takes_several_beats_says_so() {
     world.accept(plain("w"));
     let told = explain(&world, "w");
     assert_eq!((told.state, told.rule), (HealthState::Degraded, Rule::Recovery));
-    assert_eq!(told.words.last().unwrap(), "It comes back with 3 beats in a row in time.");
+    assert_eq!(told.words.last().unwrap(), "It comes back with 2 beats in a row in time.", "one has come");
 }
 
 #[test]
@@ -139,4 +139,21 @@ fn at_threshold_2_critical_is_not_mentioned() {
     let told = explain(&world, "w");
     assert_eq!(next(&told), Some((NextStep::Failed, 1_001)));
     assert!(!told.words[1].contains("critical"), "{}", told.words[1]);
+}
+
+#[test]
+fn the_way_back_is_the_way_back() {
+    let world = World::new();
+    let way_back = |name: &str| explain(&world, name).words.last().unwrap().clone();
+    world.accept(feeling(plain("unwell"), HealthStatus::Degraded));
+    world.accept(plain("gone"));
+    world.accept(goodbye(plain("gone")));
+    world.accept(beat("ordered", 5, 0));
+    world.accept(goodbye(beat("ordered", 5, 1)));
+    world.pass(millis(1_500));
+    assert_eq!(way_back("unwell"), "It comes back once it beats in time and calls itself healthy.");
+    assert_eq!(way_back("gone"), "It comes back with its next beat.");
+    assert_eq!(way_back("ordered"), "It comes back with the first beat of a newer run.");
+    world.accept(plain("gone"));
+    assert_eq!(world.state("gone"), HealthState::Healthy);
 }

@@ -74,7 +74,7 @@ async fn a_stream_tells_each_event_with_its_id_and_type_and_how_to_reconnect() {
             "\n\nid: {log}-2\nevent: transition\n",
             r#"data: {{"id":"{log}-2","n":2,"at":"2026-01-02T03:00:00.000Z","kind":"worker","member":"worker-0","#,
             r#""type":"transition","from":"healthy","to":"degraded","age_ms":0,"credited_ms":0,"#,
-            r#""cause":"self_reported","evidence":["calls itself degraded"],"group":null}}"#,
+            r#""last_seen":"2026-01-02T03:00:00.000Z","cause":"self_reported","evidence":["calls itself degraded"],"group":null}}"#,
             "\n\n"
         ),
         log = log

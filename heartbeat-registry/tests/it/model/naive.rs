@@ -273,6 +273,10 @@ impl Model {
             self.tell(name, "restarted");
         } else {
             self.count_towards_recovery(name);
+            let member = &self.members[name];
+            if !member.beats.is_empty() && member.order.is_none() && order.is_some() {
+                self.end(name, "void", |_, _| true);
+            }
         }
         self.take(name, beat, order, new_run);
         Ok(if leaving { Outcome::Left } else { Outcome::Fresh })
