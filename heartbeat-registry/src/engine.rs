@@ -327,3 +327,37 @@ fn log_id(mut random: u64) -> LogId {
     }
     LogId::new(name).expect("letters and digits make an id")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use heartbeat_contract::WorkerHeartbeat;
+
+    use super::*;
+    use crate::fleet::Fleet;
+    use crate::registry::WorkerRegistry;
+
+    #[test]
+    fn a_call_about_one_member_waits_for_no_shard_but_its_own() {
+        let fleet = Fleet::new(FleetConfig::default(), crate::clock::SystemClock::new()).unwrap();
+        let workers = WorkerRegistry::new(&fleet);
+        let id = MemberId::new("a").unwrap();
+        let kind = fleet.engine.kinds.read().unwrap().find(&Kind::WORKER, std::any::TypeId::of::<WorkerHeartbeat>());
+        let own = fleet.engine.table(fleet.engine.key(kind.unwrap(), &id));
+        let others: Vec<_> = fleet.engine.shards().iter().filter_map(|shard| shard.try_lock().ok()).collect();
+        assert_eq!(others.len(), SHARDS - 1);
+        drop(own);
+        let (done, is_done) = mpsc::channel();
+        std::thread::spawn(move || {
+            workers.start_monitoring(&id, Policy::default()).unwrap();
+            workers.record(WorkerHeartbeat::new(id.clone())).unwrap();
+            assert_eq!(workers.health(&id), Ok(HealthState::Healthy));
+            assert_eq!(workers.history(&id).len(), 1);
+            assert!(workers.stop_monitoring(&id));
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(Duration::from_mins(1)).expect("all of it is done while the other shards are locked");
+        drop(others);
+    }
+}

@@ -134,13 +134,15 @@ async fn a_worker_that_ends_uncalled_for_is_a_fault() {
 #[tokio::test(start_paused = true)]
 async fn cancelling_ends_every_task_also_with_full_channels() {
     let pipeline = Pipeline::beating_every(S);
-    let (_results, heartbeats) = pipeline.worker.do_work(pipeline.cancel.clone());
+    let (results, heartbeats) = pipeline.worker.do_work(pipeline.cancel.clone());
     let mut errors = pipeline.watch(heartbeats);
     sleep(60 * S).await;
     assert_eq!(pipeline.tasks.len(), 2, "the worker and its monitor");
     pipeline.cancel.cancel();
     pipeline.expect_nothing_left().await;
     assert_eq!(errors.recv().await, None, "to be cancelled is no fault");
+    let end = timeout(S, coordinate(&pipeline.cancel, results, errors, drop)).await;
+    assert_eq!(end, Ok(Ok(())), "the loop ends as well");
 }
 
 #[tokio::test(start_paused = true)]

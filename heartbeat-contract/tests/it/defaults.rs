@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use heartbeat_contract::{
-    Detector, HealthState, HealthStatus, HiveHeartbeat, Kind, Policy, ResolvedPolicy, VramInfo, WorkerHeartbeat,
-    WorkerStatus, decode, routes,
+    Detector, Directive, HealthState, HealthStatus, HiveHeartbeat, Kind, Policy, ResolvedPolicy, VramInfo,
+    WorkerHeartbeat, WorkerStatus, decode, routes,
 };
 
 const fn secs(seconds: u64) -> Duration {
@@ -53,6 +53,7 @@ fn states_and_what_members_say_of_themselves_are_lower_case_words() {
     assert_eq!(words(HealthState::ALL), "healthy degraded critical failed left");
     assert_eq!(words(HealthStatus::ALL), "healthy degraded unhealthy unknown");
     assert_eq!(words(WorkerStatus::ALL), "starting idle busy draining unknown");
+    assert_eq!(words(Directive::ALL), "drain shutdown unknown");
 }
 
 #[test]

@@ -136,13 +136,14 @@ fn failed_members_are_forgotten_after_a_day_and_those_that_left_after_ten_minute
     world.accept(plain("dead"));
     world.accept(plain("gone"));
     world.accept(goodbye(plain("gone")));
-    world.pass(secs(599));
+    world.pass(secs(600) - millis(1));
     assert!(world.workers.health(&id("gone")).is_ok());
-    world.pass(secs(2));
+    world.pass(millis(1));
     assert!(world.workers.health(&id("gone")).is_err());
-    world.pass(secs(24 * 3600 - 599));
+    // It failed just after 3.25 s.
+    world.pass(secs(24 * 3600 - 600) + millis(3_250));
     assert!(world.workers.health(&id("dead")).is_ok());
-    world.pass(secs(10));
+    world.pass(millis(1));
     assert!(world.workers.health(&id("dead")).is_err());
     let forgotten =
         world.events().into_iter().filter(|event| event.body == EventBody::Forgotten { reason: ForgetReason::Expired });
@@ -366,8 +367,11 @@ async fn a_subscription_gives_transitions_in_order_and_says_when_some_were_dropp
     let world = World::with(FleetConfig { policy: Policy::every(secs(1)), events_kept: 4, ..FleetConfig::default() });
     let mut transitions = world.workers.subscribe();
     world.accept(plain("a"));
-    world.pass(secs(2));
+    world.pass(secs(4));
     assert_eq!(transitions.next().await.unwrap().to, HealthState::Degraded);
+    for worse in [HealthState::Critical, HealthState::Failed] {
+        assert_eq!(transitions.try_next().unwrap().map(|change| change.to), Some(worse));
+    }
     assert_eq!(transitions.try_next(), Ok(None));
     for _ in 0..3 {
         world.accept(plain("a"));

@@ -135,38 +135,43 @@ fn a_policy_may_keep_fewer_beats() {
     assert_eq!(world.workers.history(&id("a")).len(), 50);
 }
 
-/// One member in each state, named for it.
-fn one_in_each_state() -> World {
+/// 1 failed member, 2 critical, 3 degraded, 4 healthy ones and 5 that left, named for their state and numbered.
+fn some_in_each_state() -> World {
     let world = judging_by(bare(Policy::standard()));
-    for (name, then) in [("failed", 5), ("critical", 5), ("degraded", 6), ("healthy", 0)] {
-        world.accept(plain(name));
+    for (state, members, then) in
+        [("failed", 1, 5), ("critical", 2, 5), ("degraded", 3, 6), ("healthy", 4, 0), ("left", 5, 0)]
+    {
+        for n in 1..=members {
+            world.accept(plain(&format!("{state}-{n}")));
+        }
         world.pass(secs(then));
     }
-    world.accept(plain("left"));
-    world.accept(goodbye(plain("left")));
+    for n in 1..=5 {
+        world.accept(goodbye(plain(&format!("left-{n}"))));
+    }
     world
 }
 
 #[test]
 fn unhealthy_lists_a_state_and_all_worse_ones() {
-    let world = one_in_each_state();
+    let world = some_in_each_state();
     let unhealthy = |min| {
-        let mut ids = world.workers.unhealthy(min);
+        let mut ids: Vec<_> = world.workers.unhealthy(min).iter().map(ToString::to_string).collect();
         ids.sort();
-        ids
+        ids.join(" ")
     };
-    assert_eq!(unhealthy(HealthState::Failed), [id("failed")]);
-    assert_eq!(unhealthy(HealthState::Critical), [id("critical"), id("failed")]);
-    assert_eq!(unhealthy(HealthState::Degraded), [id("critical"), id("degraded"), id("failed")]);
+    assert_eq!(unhealthy(HealthState::Failed), "failed-1");
+    assert_eq!(unhealthy(HealthState::Critical), "critical-1 critical-2 failed-1");
+    assert_eq!(unhealthy(HealthState::Degraded), "critical-1 critical-2 degraded-1 degraded-2 degraded-3 failed-1");
 }
 
 #[test]
 fn stats_count_members_by_state_and_beats() {
-    let world = one_in_each_state();
+    let world = some_in_each_state();
     let stats = world.workers.stats();
-    assert_eq!((stats.healthy, stats.degraded, stats.critical, stats.failed, stats.left), (1, 1, 1, 1, 1));
-    assert_eq!((stats.total, world.fleet.stats().members.total), (5, 5));
-    assert_eq!(world.fleet.stats().beats.fresh, 6);
+    assert_eq!((stats.healthy, stats.degraded, stats.critical, stats.failed, stats.left), (4, 3, 2, 1, 5));
+    assert_eq!((stats.total, world.fleet.stats().members), (15, stats), "there are no members of other kinds");
+    assert_eq!(world.fleet.stats().beats.fresh, 20);
     assert!(!world.fleet.stats().driver.alive, "this world has no driver, and says so");
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use heartbeat_contract::{Ack, Directive, Problem, ProblemType, WorkerHeartbeat, WorkerStatus};
+use heartbeat_contract::{Ack, Directive, Policy, Problem, ProblemType, WorkerHeartbeat, WorkerStatus};
 use heartbeat_sender::{Outcome, SendError, Transport, heartbeat_task, run};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -21,6 +21,7 @@ async fn the_first_beat_comes_within_a_second_and_the_others_every_interval_afte
         assert_eq!(heard.beat().interval_ms, Some(30_000));
         expect_at(heard.acknowledge(), first + 30 * S * u32::try_from(slot).unwrap());
     }
+    assert_eq!(Policy::DEFAULT_INTERVAL, 30 * S, "a registry expects what a member does by default");
 }
 
 #[tokio::test(start_paused = true)]
@@ -30,6 +31,8 @@ async fn a_member_beats_at_the_interval_it_is_given() {
         for slot in 1..4 {
             expect_at(member.hear().await.acknowledge(), first + interval * slot);
         }
+        let judged = Policy::every(interval).resolve(None, None);
+        assert_eq!(judged.interval, interval, "a policy for that interval expects beats at it");
     }
 }
 
@@ -233,10 +236,10 @@ async fn a_longer_interval_that_nobody_heard_of_is_told_again_at_the_old_one() {
 #[tokio::test(start_paused = true)]
 async fn what_the_registry_asks_for_comes_with_the_outcome() {
     let mut member = Member::start(worker());
-    let ack = Ack { directives: vec![Directive::Drain], ..granting(30 * S) };
+    let ack = Ack { directives: vec![Directive::Drain, Directive::Shutdown], ..granting(30 * S) };
     member.hear().await.answer(Ok(ack));
     let Outcome::Acknowledged { ack, .. } = member.outcome().await else { panic!("it failed") };
-    assert_eq!(ack.directives, [Directive::Drain]);
+    assert_eq!(ack.directives, [Directive::Drain, Directive::Shutdown]);
 }
 
 /// Refuses the first beat with a `Retry-After`.
