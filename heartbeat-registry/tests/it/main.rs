@@ -23,6 +23,8 @@ mod operate;
 #[cfg(feature = "http")]
 mod own_kind;
 mod resume;
+#[cfg(all(feature = "http", feature = "verify"))]
+mod rights;
 mod scale;
 #[cfg(feature = "http")]
 mod sse;
