@@ -5,7 +5,6 @@ mod room;
 mod sweep;
 
 use std::hash::BuildHasher;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -20,7 +19,8 @@ use crate::alert::AlertThreads;
 use crate::clock::Clock;
 use crate::config::FleetConfig;
 use crate::core::{
-    Accepted, Attachment, Beat, Defaults, Fact, Key, KindIndex, Now, Stale, Table, Tally, Verdict, VirtualClock, micros,
+    Accepted, Attachment, Beat, Defaults, Fact, Key, KindIndex, Now, Origin, Stale, Table, Tally, Verdict,
+    VirtualClock, micros,
 };
 use crate::error::RecordError;
 use crate::gauges::Gauges;
@@ -123,10 +123,10 @@ impl Engine {
         &self,
         kind: KindIndex,
         payload: P,
-        address: Option<IpAddr>,
+        origin: Origin,
         keep: impl FnOnce(&mut Option<Attachment>, P, &Now, u32) -> Option<P>,
     ) -> Result<Taken, RecordError> {
-        let beat = Beat::of(&payload, address);
+        let beat = Beat::of(&payload, origin);
         self.check_incarnation(&beat)?;
         let key = self.key(kind, payload.id());
         let mut table = self.table(key);

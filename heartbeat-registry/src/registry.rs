@@ -5,7 +5,6 @@ mod operate;
 
 use std::any::TypeId;
 use std::marker::PhantomData;
-use std::net::IpAddr;
 use std::ops::RangeBounds;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use self::kept::{Kept, describe, keep};
 
 use crate::alert::{self, Alerts, AlertsHandle};
 use crate::config::FleetConfig;
-use crate::core::{Hot, KindIndex, Now, Verdict};
+use crate::core::{Hot, KindIndex, Now, Origin, Verdict};
 use crate::engine::Engine;
 use crate::error::{RecordError, UnknownMember};
 use crate::fleet::{Fleet, StartError};
@@ -127,12 +126,12 @@ impl<P: Payload> Registry<P> {
             self.engine().count_refused();
             return Err(RecordError::Invalid(violations));
         }
-        self.record_from(beat, None)
+        self.record_from(beat, Origin::Process)
     }
 
-    /// Takes a beat that is known to be valid and came from an address.
-    pub(crate) fn record_from(&self, payload: P, address: Option<IpAddr>) -> Result<Recorded, RecordError> {
-        let taken = self.engine().record(self.kind, payload, address, keep)?;
+    /// Takes a beat that is known to be valid.
+    pub(crate) fn record_from(&self, payload: P, origin: Origin) -> Result<Recorded, RecordError> {
+        let taken = self.engine().record(self.kind, payload, origin, keep)?;
         let outcome = match taken.verdict {
             Verdict::Registered => Outcome::Registered,
             Verdict::Fresh => Outcome::Fresh,

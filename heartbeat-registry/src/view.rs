@@ -6,7 +6,7 @@ use heartbeat_contract::{
     Deadlines, HealthState, HoldView, HostFrom, Kind, MemberId, MemberStats, MemberView, MembersPage, Stats,
 };
 
-use crate::core::{Cold, Hold, Hot, KindIndex, Now, explain};
+use crate::core::{Cold, Hold, Hot, KindIndex, Now, Origin, explain};
 use crate::engine::Engine;
 use crate::kinds::{Described, Kinds};
 use crate::lock::lock;
@@ -140,7 +140,7 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
         None => (None, None, None),
     };
     let (cause, evidence) = explain(hot.state(), hot, cold, now);
-    let (host, host_from) = host(hot, cold);
+    let (host, host_from) = host(cold);
     let order = hot.order();
     MemberView {
         kind: kinds.name(cold.kind),
@@ -154,7 +154,7 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
         host_from,
         hive_id: cold.hive_id.clone(),
         zone: cold.zone.clone(),
-        address: cold.address.map(|address| address.to_string()),
+        address: cold.origin.address().map(|address| address.to_string()),
         endpoint: beat.as_ref().and_then(|beat| beat.endpoint.clone()),
         age_ms: hot.silence(now) / 1000,
         credited_ms: hot.credited(now) / 1000,
@@ -178,12 +178,12 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
 }
 
 /// Where a member lives: its hive if told, else the address of its beats.
-fn host(hot: &Hot, cold: &Cold) -> (String, HostFrom) {
-    match (&cold.hive_id, cold.address) {
+fn host(cold: &Cold) -> (String, HostFrom) {
+    match (&cold.hive_id, cold.origin) {
         (Some(hive), _) => (hive.to_string(), HostFrom::HiveId),
-        (None, Some(address)) => (address.to_string(), HostFrom::Address),
-        (None, None) if hot.has_beaten() => ("local".to_owned(), HostFrom::Local),
-        (None, None) => ("unknown".to_owned(), HostFrom::Unknown),
+        (None, Origin::Peer(address)) => (address.to_string(), HostFrom::Address),
+        (None, Origin::Process) => ("local".to_owned(), HostFrom::Local),
+        (None, Origin::Unknown) => ("unknown".to_owned(), HostFrom::Unknown),
     }
 }
 

@@ -127,7 +127,7 @@ impl Table {
         }
         cold.received += 1;
         cold.last_seen = Some(now.wall);
-        cold.address = beat.address;
+        cold.origin = beat.origin;
         cold.skew_ms = beat.timestamp.map(|sent| sent.duration_since(now.wall).as_millis() as i64);
         let zone = beat.info.and_then(|info| info.zone.as_ref()).unwrap_or(&default_zone);
         if cold.zone != *zone {

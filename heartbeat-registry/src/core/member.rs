@@ -1,7 +1,6 @@
 //! What is known of one member, in two halves: what each beat and sweep touches, and the rest.
 
 use std::any::Any;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use jiff::Timestamp;
 use super::detector::Edges;
 use super::directives::Asked;
 use super::now::Now;
+use super::origin::Origin;
 use super::wheel::Node;
 
 /// Which kind a member is of, by the fleet's own numbering.
@@ -39,19 +39,18 @@ pub(crate) struct Beat<'a> {
     pub(crate) timestamp: Option<Timestamp>,
     /// Whether it says that it takes no new work.
     pub(crate) draining: bool,
-    /// Where it comes from; `None` in process.
-    pub(crate) address: Option<IpAddr>,
+    pub(crate) origin: Origin,
 }
 
 impl<'a> Beat<'a> {
-    pub(crate) fn of<P: Payload>(payload: &'a P, address: Option<IpAddr>) -> Self {
+    pub(crate) fn of<P: Payload>(payload: &'a P, origin: Origin) -> Self {
         Self {
             info: payload.beat(),
             report: payload.self_report().unwrap_or_default(),
             hive_id: payload.hive_id(),
             timestamp: payload.timestamp(),
             draining: payload.status() == Some(WorkerStatus::Draining.as_str()),
-            address,
+            origin,
         }
     }
 
@@ -216,7 +215,8 @@ pub(crate) struct Cold {
     pub(crate) state_since: u64,
     pub(crate) zone: Zone,
     pub(crate) hive_id: Option<MemberId>,
-    pub(crate) address: Option<IpAddr>,
+    /// Where its newest beat comes from.
+    pub(crate) origin: Origin,
     pub(crate) restarts: u64,
     /// The run before the present one, until a beat of it was refused and that was told.
     pub(super) superseded: Option<u64>,
@@ -243,7 +243,7 @@ impl Cold {
             state_since: now.at,
             zone,
             hive_id: None,
-            address: None,
+            origin: Origin::Unknown,
             restarts: 0,
             superseded: None,
             first_seq: 0,

@@ -1,6 +1,6 @@
 //! The routes of a fleet.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use super::access::{Access, Principal};
 #[cfg(feature = "verify")]
 use super::verify;
 use super::{beats, events, operate, reads, respond};
+use crate::core::Origin;
 use crate::fleet::Fleet;
 use crate::query::{InvalidQuery, MembersQuery};
 use crate::registry::{Recorded, Registry};
@@ -31,7 +32,7 @@ use crate::verify::Verifier;
 /// policies, directives, statistics and events.
 ///
 /// Beats carry the address they come from if the app is served by [`serve`](super::serve), or with axum's
-/// `into_make_service_with_connect_info::<SocketAddr>()`.
+/// `into_make_service_with_connect_info::<SocketAddr>()`. Else the hosts of members that tell no hive are `unknown`.
 ///
 /// `/v1/events` is a page of the log, or a stream that does not end to those who ask for `text/event-stream`. Under
 /// [`serve`](super::serve) streams end as it stops. A server of yours that waits for its requests to end should call
@@ -94,8 +95,8 @@ impl Api {
     /// Adds `POST /v1/workers/{id}/verify` and its like of all kinds: one probe of a member's endpoint, by a verifier of
     /// the same fleet. Without, there is no such route.
     ///
-    /// Endpoints may be where the beats of their member come from, so an app that verifies must tell where that is, as
-    /// [`router`] says; else all members pass for local ones, and may have any port of this machine probed.
+    /// Endpoints may be where the beats of their member come from, so an app that verifies should tell where that is, as
+    /// [`router`] says; else they may only be in the networks that the verifier allows.
     #[cfg(feature = "verify")]
     pub fn verify(mut self, verifier: &Verifier) -> Self {
         self.verifier = Some(verifier.clone());
@@ -147,7 +148,7 @@ pub(super) type Range = (Bound<Timestamp>, Bound<Timestamp>);
 /// A registry whose payload type is not known.
 pub(super) trait KindApi: Send + Sync {
     fn kind(&self) -> Kind;
-    fn take(&self, json: &[u8], from: Option<IpAddr>, who: &Principal) -> Result<(MemberId, Recorded), Problem>;
+    fn take(&self, json: &[u8], from: Origin, who: &Principal) -> Result<(MemberId, Recorded), Problem>;
     fn page(&self, query: &MembersQuery) -> Result<MembersPage, InvalidQuery>;
     fn view(&self, id: &MemberId) -> Option<MemberView>;
     fn history(&self, id: &MemberId, range: Range) -> Result<HistoryPage, Problem>;
@@ -166,7 +167,7 @@ impl<P: Payload> KindApi for Registry<P> {
         P::KIND
     }
 
-    fn take(&self, json: &[u8], from: Option<IpAddr>, who: &Principal) -> Result<(MemberId, Recorded), Problem> {
+    fn take(&self, json: &[u8], from: Origin, who: &Principal) -> Result<(MemberId, Recorded), Problem> {
         let payload: P = decode(json).inspect_err(|_| self.fleet().engine.count_refused())?;
         let id = payload.id().clone();
         if !who.may_beat(&P::KIND, &id) {
@@ -222,8 +223,9 @@ impl<P: Payload> KindApi for Registry<P> {
     }
 }
 
-/// The address a request comes from, in its plainest form: IPv4 in an IPv6 wrapping is unwrapped. No forwarding header
-/// is believed.
-pub(super) fn peer(head: &Parts) -> Option<IpAddr> {
-    head.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical())
+/// Where a request comes from: the address of its connection, in its plainest form, with IPv4 in an IPv6 wrapping
+/// unwrapped. No forwarding header is believed.
+pub(super) fn origin(head: &Parts) -> Origin {
+    let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(Origin::Unknown, |peer| Origin::Peer(peer.0.ip().to_canonical()))
 }

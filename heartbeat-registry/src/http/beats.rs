@@ -13,7 +13,7 @@ use heartbeat_contract::{
 use serde_json::value::RawValue;
 
 use super::access::{Principal, Right};
-use super::api::{KindApi, Shared, peer};
+use super::api::{KindApi, Shared, origin};
 use super::body;
 use super::respond::{Refusal, refuse};
 use crate::registry::{Outcome, Recorded};
@@ -25,7 +25,7 @@ pub(super) async fn beat(
     request: Request,
 ) -> Result<Json<Ack>, Refusal> {
     let (head, who, json) = receive(&shared, request, Right::Beat, MAX_BEAT_BYTES).await?;
-    let (_, recorded) = kind.take(&json, peer(&head), &who)?;
+    let (_, recorded) = kind.take(&json, origin(&head), &who)?;
     if recorded.outcome == Outcome::Registered {
         shared.fleet.durable(recorded.last_event).await;
     }
@@ -49,7 +49,7 @@ pub(super) async fn batch(State(shared): State<Shared>, request: Request) -> Res
         let Some(kind) = kinds.get(plural) else { continue };
         let Some(items) = items else { return Err(no_array(plural).into()) };
         for (index, item) in items.iter().enumerate() {
-            match within_limit(item).and_then(|json| kind.take(json, peer(&head), &who)) {
+            match within_limit(item).and_then(|json| kind.take(json, origin(&head), &who)) {
                 Ok((id, recorded)) => {
                     if recorded.outcome == Outcome::Registered {
                         registered = Some(recorded.last_event);

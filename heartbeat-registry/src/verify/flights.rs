@@ -1,13 +1,13 @@
 //! Probes under way, and what those found that ended a moment ago.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared};
 use heartbeat_contract::{Kind, MemberId, Verification};
 
 use super::error::VerifyError;
+use crate::core::Origin;
 use crate::lock::lock;
 
 /// What becomes of a probe.
@@ -21,7 +21,7 @@ pub(super) struct Asked {
     pub(super) kind: Kind,
     pub(super) id: MemberId,
     pub(super) incarnation: Option<u64>,
-    pub(super) address: Option<IpAddr>,
+    pub(super) origin: Origin,
     pub(super) endpoint: String,
 }
 

@@ -48,7 +48,8 @@ use whereabouts::Whereabouts;
 /// A member is asked where its newest beat says it answers (`beat.endpoint`; at `/health` if that has no path), but only
 /// if that leads to the address its beats come from, or into one of [`VerifyConfig::allowed_networks`]. A name is resolved
 /// once, and the very address that was checked is connected to. Members recorded in process, and those that beat over
-/// loopback, may be at any loopback address. Redirects are not followed. Where beats come through a proxy that hides where
+/// loopback, may be at any loopback address; those that come from nobody knows where, only in those networks. Redirects are
+/// not followed. Where beats come through a proxy that hides where
 /// they come from, all members seem to be at the proxy: allow their networks instead.
 #[derive(Clone)]
 pub struct Verifier {
@@ -112,12 +113,12 @@ impl Verifier {
             return Err(VerifyError::Left { kind, id });
         }
         let Some(endpoint) = known.endpoint else { return Err(VerifyError::NoEndpoint { kind, id }) };
-        Ok((Asked { kind, id, incarnation: known.incarnation, address: known.address, endpoint }, known.state))
+        Ok((Asked { kind, id, incarnation: known.incarnation, origin: known.origin, endpoint }, known.state))
     }
 
     fn question(&self, asked: &Asked, state: HealthState) -> Result<Question, VerifyError> {
         let (kind, id) = (asked.kind.clone(), asked.id.clone());
-        let reach = Reach { from: asked.address, networks: Arc::clone(&self.networks) };
+        let reach = Reach { from: asked.origin, networks: Arc::clone(&self.networks) };
         match Probe::new(&asked.endpoint) {
             Ok(probe) => Ok(Question::new(kind, id, state, reach, probe.timeout(self.config.timeout))),
             Err(error) => Err(VerifyError::UnusableEndpoint { kind, id, source: Arc::new(error) }),

@@ -1,8 +1,8 @@
-use std::net::IpAddr;
 use std::sync::PoisonError;
 
 use heartbeat_contract::{HealthState, Kind, MemberId};
 
+use crate::core::Origin;
 use crate::engine::Engine;
 
 /// What is known of where a member answers.
@@ -10,8 +10,7 @@ use crate::engine::Engine;
 pub(super) struct Whereabouts {
     pub(super) state: HealthState,
     pub(super) incarnation: Option<u64>,
-    /// Where its beats come from; `None` in process.
-    pub(super) address: Option<IpAddr>,
+    pub(super) origin: Origin,
     pub(super) endpoint: Option<String>,
 }
 
@@ -27,7 +26,7 @@ impl Whereabouts {
         Some(Self {
             state: hot.state(),
             incarnation: hot.order().map(|order| order.incarnation),
-            address: cold.address,
+            origin: cold.origin,
             endpoint: described.and_then(|described| described.beat?.endpoint),
         })
     }

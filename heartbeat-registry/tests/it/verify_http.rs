@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
 use heartbeat_registry::client::Client;
-use heartbeat_registry::contract::{HiveHeartbeat, Kind, Problem, ProblemType, WorkerHeartbeat};
+use heartbeat_registry::contract::{HiveHeartbeat, HostFrom, Kind, Problem, ProblemType, WorkerHeartbeat};
 use heartbeat_registry::http::{Api, ServeConfig, not_found, router, serve};
 use heartbeat_registry::verify::{Network, Verifier, VerifyConfig};
 use heartbeat_registry::{Fleet, FleetConfig};
@@ -47,12 +47,13 @@ impl Server {
 
     /// Takes a beat of a worker as if it came from an address.
     async fn hear(&self, from: &str, name: &str, fields: &str) {
-        let from: SocketAddr = SocketAddr::new(from.parse().unwrap(), 4711);
-        let request = Request::post("/v1/worker-heartbeat")
-            .header("content-type", "application/json")
-            .extension(ConnectInfo(from))
-            .body(Body::from(format!(r#"{{"worker_id": "{name}", "beat": {{{fields}}}}}"#)))
-            .unwrap();
+        let from = ConnectInfo(SocketAddr::new(from.parse().unwrap(), 4711));
+        self.take(Request::post("/v1/worker-heartbeat").extension(from), name, fields).await;
+    }
+
+    async fn take(&self, request: axum::http::request::Builder, name: &str, fields: &str) {
+        let body = Body::from(format!(r#"{{"worker_id": "{name}", "beat": {{{fields}}}}}"#));
+        let request = request.header("content-type", "application/json").body(body).unwrap();
         let answer = router::<()>(&self.fleet).oneshot(request).await.unwrap();
         assert_eq!(answer.status(), 200);
     }
@@ -107,6 +108,22 @@ async fn an_endpoint_in_a_network_that_is_allowed_is_probed() {
     let server = Server::allowing(&["10.0.0.0/8", "127.0.0.0/8"]).await;
     server.hear_at("10.0.0.5", "w", &format!("http://localhost:{}", endpoint.port())).await;
     assert!(server.client.verify(&Kind::WORKER, &id("w")).await.unwrap().is_healthy());
+}
+
+#[tokio::test]
+async fn members_that_come_from_nobody_knows_where_are_not_taken_for_local_ones() {
+    let endpoint = Endpoint::answering(OK).await;
+    let server = Server::start().await;
+    let fields = format!(r#""endpoint": "{}""#, endpoint.url());
+    server.take(Request::post("/v1/worker-heartbeat"), "w", &fields).await;
+    let view = server.client.member(&Kind::WORKER, &id("w")).await.unwrap();
+    assert_eq!((view.host.as_str(), view.host_from, view.address), ("unknown", HostFrom::Unknown, None));
+    assert_eq!(server.refused("w").await.problem_type(), Some(ProblemType::Forbidden));
+    assert_eq!(endpoint.asked(), 0);
+
+    let allowing = Server::allowing(&["127.0.0.0/8"]).await;
+    allowing.take(Request::post("/v1/worker-heartbeat"), "w", &fields).await;
+    assert!(allowing.client.verify(&Kind::WORKER, &id("w")).await.unwrap().is_healthy());
 }
 
 #[tokio::test]

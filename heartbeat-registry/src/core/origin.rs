@@ -1,0 +1,34 @@
+//! Where beats come from.
+
+use std::net::IpAddr;
+
+/// Where a beat comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Origin {
+    /// This very process.
+    Process,
+    /// A connection from this address.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP brings beats from elsewhere"))]
+    Peer(IpAddr),
+    /// Somewhere that nobody told, or it never beat.
+    Unknown,
+}
+
+impl Origin {
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Peer(address) => Some(address),
+            Self::Process | Self::Unknown => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_no_larger_than_an_address() {
+        assert_eq!(size_of::<Origin>(), size_of::<Option<IpAddr>>());
+    }
+}
