@@ -105,6 +105,12 @@ impl Probe {
         self.target.to_string()
     }
 
+    /// Whether the URL holds a user name or a password, which would be sent.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        self.target.has_credentials()
+    }
+
     /// Asks once; returns the status of the answer, which is any of 2xx.
     ///
     /// # Errors

@@ -63,6 +63,10 @@ impl Target {
         self.url.scheme() == "https"
     }
 
+    pub(crate) fn has_credentials(&self) -> bool {
+        has_credentials(&self.url)
+    }
+
     /// An IPv6 address without its brackets.
     pub(crate) fn host_and_port(&self) -> (&str, u16) {
         let host = self.url.host_str().expect("a URL with http or https has a host");
@@ -98,10 +102,14 @@ fn replace_path(url: &mut Url, path: &str) {
 /// What may be shown of a text that is meant to be a URL: all but credentials.
 pub(crate) fn shown(text: &str) -> String {
     match Url::parse(text) {
-        Ok(url) if url.has_host() && url.username().is_empty() && url.password().is_none() => text.to_owned(),
+        Ok(url) if url.has_host() && !has_credentials(&url) => text.to_owned(),
         Ok(url) => without_credentials(&url),
         Err(_) => after_credentials(text),
     }
+}
+
+fn has_credentials(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 fn without_credentials(url: &Url) -> String {

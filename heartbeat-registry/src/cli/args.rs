@@ -52,6 +52,10 @@ pub(super) struct ServeArgs {
     /// beats of their member come from; may be given more than once.
     #[arg(long = "verify-network", value_name = "CIDR", env = "HEARTBEAT_VERIFY_NETWORKS", value_delimiter = ',')]
     pub(super) verify_networks: Vec<Network>,
+    /// Let `verify` probe endpoints in those networks alone, and not at the address that the beats of their member come
+    /// from: behind a proxy, that is the proxy's.
+    #[arg(long, env = "HEARTBEAT_VERIFY_ONLY_NETWORKS")]
+    pub(super) verify_only_networks: bool,
     /// What to log, in the syntax of tracing-subscriber's EnvFilter.
     #[arg(long, env = "HEARTBEAT_LOG", default_value = "info")]
     pub(super) log: String,

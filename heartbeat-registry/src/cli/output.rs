@@ -33,6 +33,11 @@ pub(super) fn many<T: Serialize>(output: Output, items: &[T], table: impl FnOnce
     })
 }
 
+/// Says on standard error what there is to say beside an answer.
+pub(super) fn tell(message: &str) {
+    eprintln!("{}", harmless(message));
+}
+
 fn write(text: Result<String, serde_json::Error>) -> Result<(), Failed> {
     let text = text.map_err(|error| Failed::new(&error, UNHEALTHY))?;
     if text.is_empty() {

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use super::args::ServeArgs;
+use super::output::tell;
 use super::{Failed, UNHEALTHY, USAGE};
 use crate::config::FleetConfig;
 use crate::fleet::Fleet;
@@ -28,10 +29,14 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     let fleet = Fleet::start(config).map_err(|error| Failed::new(&error, USAGE))?;
     let listener = TcpListener::bind(args.listen).await.map_err(|error| cannot_listen(args.listen, &error))?;
     let address = listener.local_addr().map_err(|error| cannot_listen(args.listen, &error))?;
-    eprintln!("listening on http://{address}");
+    tell(&format!("listening on http://{address}"));
 
     let health = health(&fleet);
-    let verify = VerifyConfig { allowed_networks: args.verify_networks, ..VerifyConfig::default() };
+    let verify = VerifyConfig {
+        allow_own_address: !args.verify_only_networks,
+        allowed_networks: args.verify_networks,
+        ..VerifyConfig::default()
+    };
     let verifier = Verifier::new(&fleet, verify).map_err(|error| Failed::new(&error, USAGE))?;
     let is_guarded = tokens.is_none() && is_local(address);
     let app = Router::new().merge(api(&fleet, &verifier, tokens)).merge(health.router()).fallback(http::not_found);

@@ -15,7 +15,11 @@ pub struct VerifyConfig {
     /// How many probes are under way at most: 1 to 10,000, default 16. Beyond it, [`verify`](super::Verifier::verify)
     /// refuses at once: an answer that has queued is late for routing.
     pub at_once: usize,
-    /// Where else endpoints may be than at the address that the beats of their member come from; default nowhere. Loopback
+    /// Whether an endpoint may be at the address that the beats of its member come from; default true. Say no where beats
+    /// come through a proxy: they all come from its address then, and whoever beats could have anything there probed, on
+    /// the proxy's own machine all of loopback.
+    pub allow_own_address: bool,
+    /// Where else endpoints may be; default nowhere. Loopback
     /// and link-local addresses need a network of their own, such as `127.0.0.0/8`: none that is wider holds them.
     pub allowed_networks: Vec<Network>,
 }
@@ -26,6 +30,7 @@ impl Default for VerifyConfig {
             timeout: Duration::from_secs(5),
             cool_down: Duration::from_secs(5),
             at_once: 16,
+            allow_own_address: true,
             allowed_networks: Vec::new(),
         }
     }

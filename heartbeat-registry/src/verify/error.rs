@@ -4,7 +4,8 @@ use std::sync::Arc;
 use daemon_lifecycle::UrlError;
 use heartbeat_contract::{Kind, MemberId, Problem, ProblemType, Violations};
 
-/// Why a member was not probed. Nothing was sent.
+/// Why a member was not probed. Nothing was sent to it; to tell [`NotAllowed`](Self::NotAllowed), a name in its endpoint was
+/// looked up.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
@@ -42,6 +43,15 @@ pub enum VerifyError {
         /// What is wrong with it.
         source: Arc<UrlError>,
     },
+    /// What the member tells as its endpoint holds a user name or a password: whoever beats must not choose what this
+    /// process says who it is.
+    #[error("the endpoint of the {kind} {id} holds a user name or a password, and none is sent")]
+    Credentials {
+        /// The kind of the member.
+        kind: Kind,
+        /// Its id.
+        id: MemberId,
+    },
     /// The endpoint is where none of this member may be.
     #[error("the endpoint {url} of the {kind} {id} is at {addresses}, but {rule}")]
     NotAllowed {
@@ -69,7 +79,7 @@ impl From<VerifyError> for Problem {
         let problem = match &error {
             VerifyError::Unknown { .. } => ProblemType::NotFound,
             VerifyError::Left { .. } => ProblemType::StaleIncarnation,
-            VerifyError::NoEndpoint { .. } => return endpoint(&error),
+            VerifyError::NoEndpoint { .. } | VerifyError::Credentials { .. } => return endpoint(&error),
             VerifyError::UnusableEndpoint { source, .. } => return endpoint(&with_causes(source.as_ref())),
             VerifyError::NotAllowed { .. } => ProblemType::Forbidden,
             VerifyError::Overloaded { .. } => ProblemType::Overloaded,

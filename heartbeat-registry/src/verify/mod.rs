@@ -49,8 +49,10 @@ use whereabouts::Whereabouts;
 /// if that leads to the address its beats come from, or into one of [`VerifyConfig::allowed_networks`]. A name is resolved
 /// once, and the very address that was checked is connected to. Members recorded in process, and those that beat over
 /// loopback, may be at any loopback address; those that come from nobody knows where, only in those networks. Redirects are
-/// not followed. Where beats come through a proxy that hides where
-/// they come from, all members seem to be at the proxy: allow their networks instead.
+/// not followed, and no user name or password is sent.
+///
+/// Where beats come through a proxy, all members seem to be at the proxy: turn [`VerifyConfig::allow_own_address`] off, and
+/// allow their networks instead.
 #[derive(Clone)]
 pub struct Verifier {
     fleet: Fleet,
@@ -118,8 +120,13 @@ impl Verifier {
 
     fn question(&self, asked: &Asked, state: HealthState) -> Result<Question, VerifyError> {
         let (kind, id) = (asked.kind.clone(), asked.id.clone());
-        let reach = Reach { from: asked.origin, networks: Arc::clone(&self.networks) };
+        let reach = Reach {
+            from: asked.origin,
+            own_address: self.config.allow_own_address,
+            networks: Arc::clone(&self.networks),
+        };
         match Probe::new(&asked.endpoint) {
+            Ok(probe) if probe.has_credentials() => Err(VerifyError::Credentials { kind, id }),
             Ok(probe) => Ok(Question::new(kind, id, state, reach, probe.timeout(self.config.timeout))),
             Err(error) => Err(VerifyError::UnusableEndpoint { kind, id, source: Arc::new(error) }),
         }

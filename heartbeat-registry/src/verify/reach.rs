@@ -11,6 +11,8 @@ use crate::core::Origin;
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
     pub(super) from: Origin,
+    /// Whether where its beats come from is one of the places.
+    pub(super) own_address: bool,
     pub(super) networks: Arc<[Network]>,
 }
 
@@ -22,6 +24,7 @@ impl Reach {
     /// All loopback addresses are the same machine. Nobody's home is where nobody knows.
     fn is_home(&self, address: IpAddr) -> bool {
         match self.from {
+            _ if !self.own_address => false,
             Origin::Peer(from) if !from.is_loopback() => address == from,
             Origin::Peer(_) | Origin::Process => address.is_loopback(),
             Origin::Unknown => false,
@@ -30,6 +33,7 @@ impl Reach {
 
     fn home(&self) -> Option<String> {
         match self.from {
+            _ if !self.own_address => None,
             Origin::Peer(from) if !from.is_loopback() => Some(format!("at {from}, where the beats come from")),
             Origin::Peer(_) | Origin::Process => Some("on this machine, where the beats come from".to_owned()),
             Origin::Unknown => None,
@@ -55,7 +59,7 @@ mod tests {
     use super::*;
 
     fn reach(from: Origin, networks: &[&str]) -> Reach {
-        Reach { from, networks: networks.iter().map(|network| network.parse().unwrap()).collect() }
+        Reach { from, own_address: true, networks: networks.iter().map(|network| network.parse().unwrap()).collect() }
     }
 
     fn peer(address: &str) -> Origin {
@@ -82,6 +86,16 @@ mod tests {
         only(&reach(Origin::Process, &[]), &here);
         only(&reach(Origin::Unknown, &[]), &[]);
         only(&reach(Origin::Unknown, &["10.0.0.6"]), &["10.0.0.6"]);
+    }
+
+    #[test]
+    fn where_the_beats_come_from_counts_only_if_it_is_allowed_to() {
+        for from in [peer("127.0.0.1"), peer("10.0.0.5"), Origin::Process] {
+            let strict = |networks| Reach { own_address: false, ..reach(from, networks) };
+            only(&strict(&[]), &[]);
+            only(&strict(&["10.0.0.0/24"]), &["10.0.0.5", "10.0.0.6"]);
+            assert_eq!(strict(&["10.0.0.0/24"]).to_string(), "may only be in 10.0.0.0/24");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::wire::{Answer, Connection};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_heartbeat-registry");
 
-fn command(args: &[&str]) -> Command {
+pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HEARTBEAT_")) {
         command.env_remove(name);
@@ -160,13 +160,13 @@ async fn an_open_registry_answers_only_to_hosts_of_its_own() {
 }
 
 /// The binary, serving on a port of its own until it is dropped.
-struct Registry {
+pub(crate) struct Registry {
     address: String,
     process: Child,
 }
 
 impl Registry {
-    fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log", "off"]);
         let mut process = serve.args(args).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -175,12 +175,16 @@ impl Registry {
         Self { address, process }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
+    pub(crate) async fn connect(&self) -> Connection {
+        Connection { stream: TcpStream::connect(&self.address).await.unwrap() }
+    }
+
     async fn ask(&self, path: &str, host: &str, token: &str) -> Answer {
-        let mut connection = Connection { stream: TcpStream::connect(&self.address).await.unwrap() };
+        let mut connection = self.connect().await;
         let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n");
         connection.stream.write_all(request.as_bytes()).await.unwrap();
         connection.answer().await.expect("the registry answers")

@@ -80,15 +80,26 @@ async fn a_name_is_resolved_and_one_that_leads_nowhere_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_finding_tells_when_and_how_the_member_fared_and_no_credentials() {
+async fn an_endpoint_with_a_user_name_or_a_password_is_not_asked() {
     let endpoint = Endpoint::answering(OK).await;
-    let secret = endpoint.url().replace("http://", "http://me:secret@");
-    let (world, verifier) = worker_at(&secret, patient());
+    let address = endpoint.url().replace("http://", "");
+    for told in ["http://me:secret@", "http://me@", "http://:secret@", "http:\\\\me:secret@", " http:me:secret@"] {
+        let (_world, verifier) = worker_at(&format!("{told}{address}"), patient());
+        let refused = verify(&verifier, "a").await.unwrap_err();
+        assert!(matches!(refused, VerifyError::Credentials { .. }), "{told}: {refused:?}");
+        assert!(!format!("{refused} {refused:?}").contains("secret"), "{refused:?}");
+    }
+    assert_eq!(endpoint.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_finding_tells_when_and_how_the_member_fared() {
+    let endpoint = Endpoint::answering(OK).await;
+    let (world, verifier) = worker_at(&endpoint.url(), patient());
     world.pass(secs(3));
     let found = verify(&verifier, "a").await.unwrap();
     assert_eq!((found.kind.clone(), found.id.clone(), found.state), (Kind::WORKER, id("a"), HealthState::Critical));
     assert_eq!((found.at, found.cached), (dawn() + secs(3), false));
-    assert!(!format!("{found:?}").contains("secret"), "{found:?}");
     assert_eq!(world.state("a"), HealthState::Critical, "members are judged by their beats");
 }
 

@@ -111,6 +111,22 @@ async fn an_endpoint_in_a_network_that_is_allowed_is_probed() {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_only_networks_can_be_allowed() {
+    let endpoint = Endpoint::answering(OK).await;
+    let strict = VerifyConfig { timeout: secs(30), allow_own_address: false, ..VerifyConfig::default() };
+    let allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
+    let allowing = Server::with(VerifyConfig { allowed_networks, ..strict.clone() }).await;
+    let server = Server::with(strict).await;
+    for from in ["127.0.0.1", "::1", "10.0.0.5"] {
+        server.hear_at(from, "w", &endpoint.url()).await;
+        assert_eq!(server.refused("w").await.problem_type(), Some(ProblemType::Forbidden), "{from}");
+    }
+    assert_eq!(endpoint.asked(), 0);
+    allowing.hear_at("10.0.0.5", "w", &endpoint.url()).await;
+    assert!(allowing.client.verify(&Kind::WORKER, &id("w")).await.unwrap().is_healthy());
+}
+
+#[tokio::test]
 async fn members_that_come_from_nobody_knows_where_are_not_taken_for_local_ones() {
     let endpoint = Endpoint::answering(OK).await;
     let server = Server::start().await;
@@ -138,6 +154,9 @@ async fn what_cannot_be_verified_is_a_problem_of_its_own_type() {
     server.hear_at("127.0.0.1", "odd", "ftp://127.0.0.1/").await;
     let odd = server.refused("odd").await;
     assert_eq!((odd.status, odd.errors[0].pointer.as_str()), (422, "/beat/endpoint"));
+    server.hear_at("127.0.0.1", "named", "http://me:secret@127.0.0.1/").await;
+    let named = server.refused("named").await;
+    assert_eq!((named.status, named.errors[0].pointer.as_str()), (422, "/beat/endpoint"));
     server.hear_at("127.0.0.1", "private", "https://127.0.0.1:1").await;
     let private = server.client.verify(&Kind::WORKER, &id("private")).await;
     // With TLS built in, as another crate of this build may ask for, nobody listens.
@@ -213,4 +232,36 @@ async fn the_command_ends_with_0_only_if_the_member_is_healthy() {
     }
     let (_taken, nobody) = crate::endpoint::refusing();
     assert_eq!(run(&nobody, "fit").0, 5);
+}
+
+#[cfg(feature = "server")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_behind_a_proxy_verifies_by_networks_alone_if_told_so() {
+    use crate::token_commands::{Registry, command};
+    let endpoint = Endpoint::answering(OK).await;
+    let beat = format!(r#"{{"worker_id": "w", "beat": {{"endpoint": "{}"}}}}"#, endpoint.url());
+    for (args, code) in [
+        (["--verify-only-networks"].as_slice(), 4),
+        (&["--verify-only-networks", "--verify-network", "127.0.0.0/8"], 0),
+        (&[], 0),
+    ] {
+        let registry = Registry::start(args);
+        assert_eq!(registry.connect().await.post("/v1/worker-heartbeat", beat.as_bytes()).await.status, 200);
+        let mut verify = command(&["verify", "w", "--registry", &registry.url()]);
+        let done = tokio::task::block_in_place(|| verify.output().unwrap());
+        assert_eq!(done.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+}
+
+/// What an endpoint would have the terminal do.
+#[cfg(feature = "server")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_member_tells_does_not_reach_the_terminal_as_it_is() {
+    use crate::token_commands::command;
+    let server = Server::start().await;
+    server.hear_at("127.0.0.1", "w", r"http://\u001b]0;pwned\u0007\u001b[2J x/").await;
+    let mut verify = command(&["verify", "w", "--registry", &server.url]);
+    let done = tokio::task::block_in_place(|| verify.output().unwrap());
+    let told = String::from_utf8(done.stderr).unwrap();
+    assert!(told.contains("pwned") && !told.trim_end().contains(char::is_control), "{told:?}");
 }

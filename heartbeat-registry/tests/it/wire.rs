@@ -100,7 +100,7 @@ impl Connection {
 
     pub(crate) async fn send(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
         let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n{headers}content-length: {length}\r\n\r\n");
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {length}\r\n\r\n");
         self.stream.write_all(head.as_bytes()).await.unwrap();
         // A server that has seen enough may close before all is written.
         let _answered = self.stream.write_all(body).await;
