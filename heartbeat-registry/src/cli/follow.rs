@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use heartbeat_contract::{Event, EventId};
 
 use super::args::Output;
-use super::output::event_row;
+use super::output::{event_row, tell};
 use super::read::failed;
 use super::{Failed, SIGNAL, UNHEALTHY, USAGE};
 use crate::client::{Client, Followed};
@@ -30,19 +30,21 @@ async fn print(client: &Client, since: Option<EventId>, output: Output) -> Resul
     loop {
         match events.next().await.map_err(failed)? {
             Followed::Connected if !reached => reached = true,
-            Followed::Connected => eprintln!("connected again"),
+            Followed::Connected => tell("connected again"),
             Followed::Event(event) => match write(&event, output) {
                 // Whoever reads has seen enough.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
                 written => written.map_err(|error| Failed::new(&error, UNHEALTHY))?,
             },
             Followed::Reset(reset) => {
-                eprintln!("some events are no longer kept, or are of another log: going on from {}", reset.oldest);
+                tell(&format!("some events are no longer kept, or are of another log: going on from {}", reset.oldest));
             }
-            Followed::Lagged(lagged) => eprintln!("too slow: {} events were dropped before they came", lagged.missed),
+            Followed::Lagged(lagged) => {
+                tell(&format!("too slow: {} events were dropped before they came", lagged.missed))
+            }
             Followed::Lost { error, .. } if !reached => return Err(failed(error)),
             Followed::Lost { error, again_in } => {
-                eprintln!("{}: trying again in {:.1} s", super::with_causes(&error), again_in.as_secs_f64());
+                tell(&format!("{}: trying again in {:.1} s", super::with_causes(&error), again_in.as_secs_f64()));
             }
         }
     }

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Args, Command};
+use output::tell;
 
 /// Exit codes: see the README.
 const OK: u8 = 0;
@@ -45,7 +46,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::from(OK),
         Err(Failed { message, code }) => {
             if !message.is_empty() {
-                eprintln!("heartbeat-registry: {message}");
+                tell(&format!("heartbeat-registry: {message}"));
             }
             ExitCode::from(code)
         }
@@ -67,7 +68,7 @@ impl Failed {
 }
 
 fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    eprintln!("heartbeat-registry: {}", with_causes(error));
+    tell(&format!("heartbeat-registry: {}", with_causes(error)));
     ExitCode::from(code)
 }
 

@@ -65,7 +65,7 @@ async fn drain(DrainArgs { member, shutdown, withdraw }: DrainArgs) -> Result<()
     let client = client(&from)?;
     if withdraw {
         client.withdraw(&kind, &id, directive).await.map_err(failed)?;
-        eprintln!("{id} is no longer asked for {directive}");
+        output::tell(&format!("{id} is no longer asked for {directive}"));
         return Ok(());
     }
     let asked = client.ask(&kind, &id, directive).await.map_err(failed)?;
@@ -74,7 +74,7 @@ async fn drain(DrainArgs { member, shutdown, withdraw }: DrainArgs) -> Result<()
 
 async fn forget(MemberArgs { id, kind, from }: MemberArgs) -> Result<(), Failed> {
     client(&from)?.forget(&kind, &id).await.map_err(failed)?;
-    eprintln!("{id} is forgotten; if it beats again, it is a new member");
+    output::tell(&format!("{id} is forgotten; if it beats again, it is a new member"));
     Ok(())
 }
 
@@ -84,7 +84,7 @@ async fn events(EventsArgs { since, limit, follow, from }: EventsArgs) -> Result
     }
     let page = client(&from)?.events(since.as_ref(), limit.into()).await.map_err(failed)?;
     if page.reset {
-        eprintln!("some events are no longer kept, or are of another log: showing from {}", page.oldest);
+        output::tell(&format!("some events are no longer kept, or are of another log: showing from {}", page.oldest));
     }
     output::many(from.output, &page.events, || output::events(&page.events))
 }

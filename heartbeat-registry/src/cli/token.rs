@@ -39,7 +39,7 @@ fn create(CreateTokenArgs { of, name, scope, note }: CreateTokenArgs) -> Result<
         let message = format!("the token could not be printed ({error}), and nobody has it: revoke {name}");
         Failed { message, code: UNHEALTHY }
     })?;
-    eprintln!("this is the token {name}; it is not shown again");
+    output::tell(&format!("this is the token {name}; it is not shown again"));
     Ok(())
 }
 
@@ -51,7 +51,7 @@ fn list(ListTokensArgs { of, output }: &ListTokensArgs) -> Result<(), Failed> {
 
 fn revoke(RevokeTokenArgs { of, name }: &RevokeTokenArgs) -> Result<(), Failed> {
     if TokenFile::at(&of.tokens).remove(name).map_err(failed)? {
-        eprintln!("revoked {name}: registries that use the file refuse it within a second");
+        output::tell(&format!("revoked {name}: registries that use the file refuse it within a second"));
         return Ok(());
     }
     Err(Failed { message: format!("no token {name:?} in {}", of.tokens.display()), code: NOT_FOUND })
