@@ -56,10 +56,14 @@ impl Client {
     /// A client of the registry at a URL, such as `http://127.0.0.1:8500`. Nothing is sent yet.
     ///
     /// # Errors
-    /// If the text is no URL with `http`, or with `https` where the feature `rustls` is on.
+    /// If the text is no URL with `http`, or with `https` where the feature `rustls` is on, or holds a user name or
+    /// password: a registry asks for a [bearer token](Self::with_bearer_token).
     pub fn new(url: &str) -> Result<Self, ClientError> {
-        let refused = |why: String| ClientError::new(url, Failure::Url(why));
+        let refused = |why: String| ClientError::new(without_credentials(url), Failure::Url(why));
         let parsed: reqwest::Url = url.parse().map_err(|error| refused(format!("{error}")))?;
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(refused("expected no user name and no password".to_owned()));
+        }
         match parsed.scheme() {
             "http" => {}
             "https" if cfg!(feature = "rustls") => {}
@@ -227,6 +231,11 @@ impl Client {
             None => request,
         }
     }
+}
+
+/// What may be shown of a text that was refused as a URL: whatever stands before an `@` may be a password.
+fn without_credentials(url: &str) -> &str {
+    url.rsplit_once('@').map_or(url, |(_, rest)| rest)
 }
 
 /// Sends a request and reads what it is answered, if that is a success.

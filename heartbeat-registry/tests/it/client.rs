@@ -51,6 +51,16 @@ async fn what_went_wrong_is_told_apart() {
     for url in ["127.0.0.1:8500", "ftp://127.0.0.1", "http://"] {
         assert!(Client::new(url).unwrap_err().is_usage(), "{url}");
     }
+    for url in [
+        "http://me:s3cret@127.0.0.1",
+        "http://s3cret@h",
+        "http://:s3cret@h",
+        "ftp://me:s3cret@h",
+        "http://me:s3/cret@h",
+    ] {
+        let refused = Client::new(url).unwrap_err();
+        assert!(refused.is_usage() && !format!("{refused} {refused:?}").contains("s3"), "{refused:?}");
+    }
     let https = Client::new("https://127.0.0.1");
     if cfg!(feature = "rustls") {
         assert!(https.is_ok());
