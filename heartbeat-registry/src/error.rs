@@ -73,6 +73,9 @@ impl From<DirectiveError> for Problem {
     fn from(error: DirectiveError) -> Self {
         match error {
             DirectiveError::Unknown(unknown) => unknown.into(),
+            DirectiveError::NotOnline { state: HealthState::Left, .. } => {
+                Self::new(ProblemType::StaleIncarnation, error.to_string())
+            }
             _ => Self::new(ProblemType::InvalidPayload, error.to_string()),
         }
     }

@@ -123,7 +123,7 @@ pub(super) fn failed(error: ClientError) -> Failed {
         Some(401 | 403) => AUTH,
         _ if error.is_not_found() => NOT_FOUND,
         _ if error.is_unreachable() => UNREACHABLE,
-        _ if error.is_usage() => USAGE,
+        None if error.is_usage() => USAGE,
         _ => UNHEALTHY,
     };
     Failed::new(&error, code)

@@ -4,16 +4,11 @@ use heartbeat_contract::Verification;
 
 use super::args::MemberArgs;
 use super::read::{client, failed};
-use super::{Failed, UNHEALTHY, USAGE, output};
+use super::{Failed, UNHEALTHY, output};
 
 /// Ends with 0 only if the member was found healthy, so that scripts can ask before they send work.
 pub(super) async fn verify(MemberArgs { id, kind, from }: MemberArgs) -> Result<(), Failed> {
-    let found = client(&from)?.verify(&kind, &id).await.map_err(|error| {
-        // Such as a member that tells no endpoint: the question was a good one.
-        let refused = error.status().is_some();
-        let failed = failed(error);
-        if refused && failed.code == USAGE { Failed { code: UNHEALTHY, ..failed } } else { failed }
-    })?;
+    let found = client(&from)?.verify(&kind, &id).await.map_err(failed)?;
     output::one(from.output, &found, || output::verification(&found))?;
     unfit(&found)
 }

@@ -2,7 +2,7 @@
 
 use heartbeat_registry::client::Client;
 use heartbeat_registry::contract::{
-    Directive, EventBody, Explanation, HealthState, HistoryPage, Kind, Policy, ResolvedPolicy, Rule,
+    Directive, EventBody, Explanation, HealthState, HistoryPage, Kind, Policy, Problem, ResolvedPolicy, Rule,
 };
 use heartbeat_registry::http::{ServeConfig, not_found, router, serve};
 use heartbeat_registry::{Fleet, FleetConfig, HistoryQuery, ManualClock, WorkerRegistry};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::wire::Server;
-use crate::world::{beat, dawn, id, plain, secs};
+use crate::world::{World, beat, dawn, id, plain, secs};
 
 const POLICY: &str = "/v1/workers/w/policy";
 const DIRECTIVES: &str = "/v1/workers/w/directives";
@@ -94,7 +94,36 @@ async fn directives_are_asked_delivered_and_withdrawn() {
     assert_eq!(ack["directives"], json!([]));
     connection.post("/v1/worker-heartbeat", br#"{"worker_id": "w", "beat": {"leaving": "done"}}"#).await;
     let late = connection.post(DIRECTIVES, br#"{"directive": "drain"}"#).await;
-    assert_eq!((late.status, late.problem().detail.as_str()), (422, "w has left: nobody would hear of a directive"));
+    assert_eq!((late.status, late.problem().slug()), (409, "stale-incarnation"));
+    assert_eq!(late.problem().detail, "w has left: nobody would hear of a directive");
+}
+
+#[test]
+fn a_directive_for_a_member_that_failed_is_refused_as_one_that_cannot_be_followed() {
+    let world = World::new();
+    world.accept(plain("w"));
+    world.pass(secs(4));
+    let refused = Problem::from(world.workers.ask(&id("w"), Directive::Drain).unwrap_err());
+    assert_eq!((refused.status, refused.slug()), (422, "invalid-payload"));
+}
+
+#[cfg(feature = "server")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_by_the_registry_is_no_wrong_use_of_the_command() {
+    use crate::token_commands::command;
+    let server = Server::start().await;
+    let mut connection = server.connect().await;
+    let url = format!("http://{}", server.address);
+    let code = |args: &[&str]| {
+        let mut command = command(args);
+        tokio::task::block_in_place(|| command.output().unwrap()).status.code()
+    };
+    connection.post("/v1/worker-heartbeat", br#"{"worker_id": "w"}"#).await;
+    assert_eq!(code(&["drain", "w", "--registry", &url]), Some(0));
+    connection.post("/v1/worker-heartbeat", br#"{"worker_id": "w", "beat": {"leaving": "done"}}"#).await;
+    assert_eq!(code(&["drain", "w", "--registry", &url]), Some(1), "the question was a good one");
+    assert_eq!(code(&["drain", "ghost", "--registry", &url]), Some(3));
+    assert_eq!(code(&["drain", "w", "--registry", "ftp://127.0.0.1"]), Some(2));
 }
 
 #[tokio::test]
