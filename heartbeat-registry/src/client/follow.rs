@@ -8,7 +8,7 @@ use std::time::Duration;
 use heartbeat_contract::{Event, EventId, EventsLagged, EventsReset, routes};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, Response};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::error::Failure;
 use super::frames::{Frame, Frames, TooLong};
@@ -20,6 +20,10 @@ const LAST_EVENT_ID: &str = "last-event-id";
 const SILENCE: Duration = Duration::from_secs(40);
 /// How long to wait before the first attempt to reconnect, until a registry asks for something else.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
+/// The shortest first wait that a registry may ask for.
+const LEAST_DELAY: Duration = Duration::from_millis(500);
+/// How long a stream without events must last to count as a success.
+const LASTING: Duration = Duration::from_secs(5);
 /// The longest wait between two attempts.
 const MOST_DELAY: Duration = Duration::from_secs(30);
 
@@ -52,7 +56,7 @@ pub struct Follow {
     client: Client,
     since: Option<EventId>,
     link: Link,
-    /// Attempts in a row that came to nothing.
+    /// Attempts in a row that came to nothing: no stream, or one that ended soon and told nothing.
     failures: u32,
     delays: Delays,
 }
@@ -71,6 +75,7 @@ enum Link {
 struct Stream {
     response: Response,
     frames: Frames,
+    opened: Instant,
     /// When to take the link for dead.
     silent: Pin<Box<Sleep>>,
 }
@@ -115,7 +120,8 @@ impl Client {
 
 impl Follow {
     /// Sets how long to wait before reconnecting: `first` at first, then twice as long each time up to `most`, all of it
-    /// less up to a half, at random. By default what the registry asks for, 1 to 3 s, and 30 s.
+    /// less up to a half, at random. By default what the registry asks for, 1 to 3 s but never less than half a second, and
+    /// 30 s.
     pub fn with_delays(self, first: Duration, most: Duration) -> Self {
         Self { delays: Delays { first, most, negotiable: false }, ..self }
     }
@@ -144,17 +150,17 @@ impl Follow {
                 }
                 Link::Connecting(connecting) => match connecting.as_mut().await {
                     Ok(stream) => {
-                        self.failures = 0;
                         self.link = Link::Open(Box::new(stream));
                         return Ok(Followed::Connected);
                     }
                     Err(refused) => return self.lost(refused),
                 },
                 Link::Open(stream) => {
-                    let told = match stream.next().await {
-                        Ok(frame) => self.take(frame),
-                        Err(failure) => Err(failure),
-                    };
+                    let frame = stream.next().await;
+                    if stream.opened.elapsed() >= LASTING {
+                        self.failures = 0;
+                    }
+                    let told = frame.and_then(|frame| self.take(frame));
                     match told {
                         Ok(Some(told)) => return Ok(told),
                         Ok(None) => {}
@@ -168,10 +174,13 @@ impl Follow {
     fn take(&mut self, frame: Frame) -> Result<Option<Followed>, Failure> {
         let told = told(&frame)?;
         if let Some(retry) = frame.retry.filter(|_| self.delays.negotiable) {
-            self.delays.first = retry;
+            self.delays.first = retry.clamp(LEAST_DELAY, self.delays.most);
         }
         if let Some(id) = frame.id {
             self.since = Some(id.parse().map_err(|_| Failure::NoStream)?);
+        }
+        if told.is_some() {
+            self.failures = 0;
         }
         Ok(told)
     }
@@ -193,7 +202,12 @@ impl Follow {
 
 impl Stream {
     fn new(response: Response) -> Self {
-        Self { response, frames: Frames::default(), silent: Box::pin(tokio::time::sleep(SILENCE)) }
+        Self {
+            response,
+            frames: Frames::default(),
+            opened: Instant::now(),
+            silent: Box::pin(tokio::time::sleep(SILENCE)),
+        }
     }
 
     async fn next(&mut self) -> Result<Frame, Failure> {

@@ -113,6 +113,52 @@ async fn a_link_that_is_silent_for_too_long_is_taken_for_dead() {
     assert!(error.is_timeout() && error.is_unreachable(), "{error}");
 }
 
+/// Answers each connection with these bytes as a stream, and hangs up.
+async fn hanging_up(stream: &'static str) -> (String, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answering = tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            assert_ne!(socket.read(&mut [0; 4096]).await.unwrap(), 0);
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+            socket.write_all(format!("{head}{stream}").as_bytes()).await.unwrap();
+        }
+    });
+    (url, answering)
+}
+
+async fn lost(follow: &mut Follow) -> Duration {
+    loop {
+        if let Followed::Lost { again_in, .. } = next(follow).await.unwrap() {
+            return again_in;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_hangs_up_at_once_is_asked_less_and_less_often_whatever_it_asks_for() {
+    let (url, answering) = hanging_up("retry: 0\nid: x-1\n\n").await;
+    let mut follow = Client::new(&url).unwrap().follow(None);
+    for at_least in [250, 500, 1_000, 2_000, 4_000] {
+        let again_in = lost(&mut follow).await;
+        assert!(again_in >= Duration::from_millis(at_least), "{again_in:?} is not {at_least} ms");
+    }
+    answering.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_told_something_is_asked_again_soon() {
+    let lagged = "id: x-1\n\nevent: lagged\ndata: {\"log\": \"x\", \"missed\": 1, \"oldest\": 2}\n\n";
+    let (url, answering) = hanging_up(lagged).await;
+    let mut follow = Client::new(&url).unwrap().follow(None);
+    for _ in 0..5 {
+        let again_in = lost(&mut follow).await;
+        assert!(again_in <= Duration::from_secs(1), "{again_in:?}");
+    }
+    answering.abort();
+}
+
 #[cfg(all(unix, feature = "server"))]
 mod command {
     use std::process::Stdio;
