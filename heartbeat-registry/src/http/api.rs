@@ -34,9 +34,10 @@ use crate::verify::Verifier;
 /// Beats carry the address they come from if the app is served by [`serve`](super::serve), or with axum's
 /// `into_make_service_with_connect_info::<SocketAddr>()`. Else the hosts of members that tell no hive are `unknown`.
 ///
-/// `/v1/events` is a page of the log, or a stream that does not end to those who ask for `text/event-stream`. Under
-/// [`serve`](super::serve) streams end as it stops. A server of yours that waits for its requests to end should call
-/// [`Fleet::shutdown`] once it begins to stop, which ends them too.
+/// `/v1/events` is a page of the log, or a stream to those who ask for `text/event-stream`. A stream ends after about an
+/// hour, so that who never reads cannot hold its place for ever; who resumes it, as browsers and `client::Client::follow`
+/// do, has missed nothing. Under [`serve`](super::serve) streams end as it stops. A server of yours that waits for its
+/// requests to end should call [`Fleet::shutdown`] once it begins to stop, which ends them too.
 #[doc(alias = "handle_worker_heartbeat")]
 #[doc(alias = "handle_hive_heartbeat")]
 pub fn router<S: Clone + Send + Sync + 'static>(fleet: &Fleet) -> Router<S> {
@@ -104,7 +105,8 @@ impl Api {
     }
 
     /// Asks for bearer tokens: without one that is known, every route answers 401, and 403 where its scopes do not allow
-    /// what is asked for. Otherwise everyone may do everything.
+    /// what is asked for. Only that a route does not take a method, 405, is told to anyone. Otherwise everyone may do
+    /// everything.
     pub fn tokens(mut self, tokens: Tokens) -> Self {
         self.shared.access = Access::Tokens(tokens);
         self

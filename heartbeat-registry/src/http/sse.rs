@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,6 +13,7 @@ use futures_util::stream;
 use heartbeat_contract::{Event, EventId, EventsLagged, EventsReset};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Principal;
@@ -23,7 +25,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOKS_UNTIL_COMMENT: u32 = 15;
 /// After how many milliseconds a reader is to reconnect, at least and at most: those of a registry that restarts must
 /// not come back all at once.
-const RETRY_MS: std::ops::Range<u64> = 1_000..3_000;
+const RETRY_MS: Range<u64> = 1_000..3_000;
+/// After how many seconds a stream ends, at least and at most. Nobody can tell a reader of a quiet fleet from one that
+/// holds its place and never reads; one that resumes has lost nothing.
+const LIFE_S: Range<u64> = 54 * 60..66 * 60;
 
 /// One reader's stream. It holds no event that is not sent yet: the reader's own pace says when the log is read next.
 pub(super) struct EventStream {
@@ -31,6 +36,7 @@ pub(super) struct EventStream {
     who: Principal,
     stop: CancellationToken,
     phase: Phase,
+    until: Instant,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -43,9 +49,10 @@ enum Phase {
 }
 
 impl EventStream {
-    /// Ends when the log does, when its reader lags, or when `stop` is cancelled.
+    /// Ends when the log does, when its reader lags, when `stop` is cancelled, or after about an hour.
     pub(super) fn new(events: Events, who: Principal, stop: CancellationToken, slot: OwnedSemaphorePermit) -> Self {
-        Self { events, who, stop, phase: Phase::Opening, _slot: slot }
+        let until = Instant::now() + Duration::from_secs(random(LIFE_S));
+        Self { events, who, stop, phase: Phase::Opening, until, _slot: slot }
     }
 
     /// What to write next, or `None` at the end.
@@ -56,10 +63,11 @@ impl EventStream {
                 Some(opening(&self.events.position()))
             }
             Phase::Open => {
-                let stop = self.stop.clone();
+                let (stop, until) = (self.stop.clone(), self.until);
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => None,
+                    () = tokio::time::sleep_until(until) => None,
                     text = self.next_while_open() => text,
                 }
             }
@@ -115,9 +123,12 @@ impl IntoResponse for EventStream {
 
 /// Without data, this is no event to a reader, but it knows from then on where to go on, even if nothing else comes.
 fn opening(position: &EventId) -> String {
-    let random = std::hash::RandomState::new().hash_one(position.n);
-    let retry = RETRY_MS.start + random % (RETRY_MS.end - RETRY_MS.start);
+    let retry = random(RETRY_MS);
     format!("retry: {retry}\nid: {position}\n\n")
+}
+
+fn random(range: Range<u64>) -> u64 {
+    range.start + std::hash::RandomState::new().hash_one(()) % (range.end - range.start)
 }
 
 fn frame(id: Option<&EventId>, event: &str, data: &impl Serialize) -> String {

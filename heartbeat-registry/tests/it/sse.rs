@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use heartbeat_registry::contract::{Event, EventsLagged, EventsPage, EventsReset, HealthStatus};
+use heartbeat_registry::contract::{Event, EventsLagged, EventsPage, EventsReset, HealthStatus, WorkerHeartbeat};
 use heartbeat_registry::http::{Api, ServeConfig, router};
 use heartbeat_registry::{Fleet, FleetConfig, ManualClock, WorkerRegistry};
 use http_body_util::BodyExt;
@@ -298,6 +298,24 @@ async fn a_quiet_stream_sends_a_comment_every_15_seconds() {
         let comment = tokio::time::timeout(Duration::from_millis(200), text(&mut body)).await.unwrap();
         assert_eq!(comment.as_deref(), Some(":\n\n"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_after_about_an_hour_and_leaves_its_place_to_others() {
+    let fleet = fleet(1, 100);
+    let app: axum::Router = Api::new(&fleet).kind::<WorkerHeartbeat>().max_streams(1).router();
+    let open = async || {
+        let request = Request::get("/v1/events?since=0").header("accept", "text/event-stream").body(Body::empty());
+        app.clone().oneshot(request.unwrap()).await.unwrap()
+    };
+    let began = tokio::time::Instant::now();
+    let mut body = open().await.into_body();
+    assert_eq!(open().await.status(), 429);
+    while text(&mut body).await.is_some() {}
+    let minutes = began.elapsed().as_secs() / 60;
+    assert!((54..=66).contains(&minutes), "{minutes} minutes");
+    drop(body);
+    assert_eq!(open().await.status(), 200);
 }
 
 #[tokio::test]
