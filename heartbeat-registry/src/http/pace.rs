@@ -24,8 +24,8 @@ enum Phase {
     Working,
 }
 
-/// The phase of one connection, which begins with the head of its first request. hyper has one timeout for the wait between requests and for heads alike, which would
-/// either cut idle senders or let slow heads linger.
+/// The phase of one connection, which begins with the head of its first request. hyper has one timeout for the wait between
+/// requests and for heads alike, which would either cut idle senders or let slow heads linger.
 #[derive(Debug)]
 pub(super) struct Pace {
     phase: Mutex<Phase>,
@@ -68,6 +68,13 @@ impl Pace {
         }
     }
 
+    /// A peer that is still reading its answer keeps nobody waiting for its next request.
+    fn wrote(&self) {
+        if *lock(&self.phase) == Phase::Idle {
+            self.enter(Phase::Idle);
+        }
+    }
+
     fn enter(&self, phase: Phase) {
         *lock(&self.phase) = phase;
         self.changed.notify_one();
@@ -99,6 +106,7 @@ impl<I> Paced<I> {
 
     fn unless_stalled<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
+            self.pace.wrote();
             self.stalled = None;
             return written;
         }

@@ -28,9 +28,11 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What a server puts up with.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
-    /// How long the head of a request may take from its first byte on; default 5 s.
+    /// How long the head of a request may take from its first byte on, and the first of a connection from when it was
+    /// accepted; default 5 s.
     pub head_timeout: Duration,
-    /// How long a connection may stay open between requests; default 75 s. Senders that beat less often connect anew.
+    /// How long a connection may stay open between requests, from the last byte that was written on; default 75 s. Senders
+    /// that beat less often connect anew.
     pub idle_timeout: Duration,
     /// How long a peer may read nothing of what is written to it before its connection is cut; default 30 s.
     pub write_timeout: Duration,

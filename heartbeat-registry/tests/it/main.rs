@@ -27,6 +27,8 @@ mod resume;
 mod rights;
 mod scale;
 #[cfg(feature = "http")]
+mod slow_readers;
+#[cfg(feature = "http")]
 mod sse;
 #[cfg(all(feature = "client", feature = "http"))]
 mod sse_cuts;
