@@ -33,7 +33,7 @@ pub(super) enum Right {
     Beat,
     /// To look.
     Read,
-    /// To change how members are judged, ask something of them, or forget them.
+    /// To change how members are judged, ask something of them, have them probed, or forget them.
     Operate,
 }
 

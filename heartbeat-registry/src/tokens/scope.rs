@@ -11,7 +11,7 @@ use heartbeat_contract::{InvalidId, InvalidKind, Kind, MemberId};
 /// |---|---|
 /// | `beat:KIND:PREFIX` | beats of the members of a kind whose ids begin so |
 /// | `read` | to look at members, events and statistics |
-/// | `operate` | to change how members are judged, ask something of them, or forget them; and to read |
+/// | `operate` | to change how members are judged, ask something of them, have them probed (`verify`), or forget them; and to read |
 ///
 /// `*` stands for all kinds, and no prefix for all ids: `beat:*:` is everybody's. A prefix is no whole id, so
 /// `beat:worker:worker-1` also covers `worker-10`; end prefixes with a separator. Neither `read` nor `operate` allows to
@@ -23,7 +23,7 @@ pub enum Scope {
     Beat(Members),
     /// To look.
     Read,
-    /// To change, and to look.
+    /// To change, to have members probed, and to look.
     Operate,
 }
 
