@@ -65,6 +65,8 @@ impl TokenFile {
     /// # Errors
     /// If the file cannot be read or written, or a line of it is no token.
     pub fn remove(&self, name: &str) -> Result<bool, TokenFileError> {
+        // Where there is no file, no lock is left beside it.
+        self.read()?;
         let _locked = self.lock()?;
         let text = self.read()?;
         if !self.parse(&text)?.tokens().iter().any(|token| token.name() == name) {
@@ -88,6 +90,7 @@ impl TokenFile {
     fn lock(&self) -> Result<File, TokenFileError> {
         let failed = || TokenFileError::io(&self.path, "lock");
         let lock = private(OpenOptions::new().write(true).create(true)).open(self.beside(".lock")).map_err(failed())?;
+        self.share(&lock);
         for _ in 0..TRIES {
             match lock.try_lock() {
                 Ok(()) => return Ok(lock),
@@ -98,6 +101,15 @@ impl TokenFile {
         Err(TokenFileError::locked(&self.path))
     }
 
+    /// Lets everyone lock who may change the file, whoever was the first to.
+    fn share(&self, lock: &File) {
+        let Ok(file) = fs::metadata(&self.path) else { return };
+        // Only its owner can give it away, and whoever may open it can lock it all the same.
+        if let Err(error) = belong_as(lock, &file) {
+            tracing::debug!(%error, "the lock of a token file stays with its owner");
+        }
+    }
+
     /// Puts a new file in the place of the old one. The lock is held.
     fn write(&self, text: &str) -> Result<(), TokenFileError> {
         let new = self.beside(".new");
@@ -106,7 +118,12 @@ impl TokenFile {
             // What went wrong is told; a leftover is replaced next time.
             fs::remove_file(&new).ok();
         }
-        written.and_then(|()| keep_name(&new)).map_err(TokenFileError::io(&self.path, "write"))
+        written.map_err(TokenFileError::io(&self.path, "write"))?;
+        // The change counts from now on, so that it is none that failed.
+        if let Err(error) = keep_name(&new) {
+            tracing::warn!(%error, file = %self.path.display(), "a change of the token file may not survive a crash");
+        }
+        Ok(())
     }
 
     fn write_beside(&self, new: &Path, text: &str) -> io::Result<()> {

@@ -89,6 +89,27 @@ fn tokens_that_are_made_at_once_are_all_kept() {
     assert_eq!(String::from_utf8(listed).unwrap().lines().count(), 12);
 }
 
+/// A folder that may be changed and not be read cannot be made to survive a crash.
+#[cfg(unix)]
+#[test]
+fn a_token_that_is_in_its_file_was_made() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    let folder = Folder::new();
+    let (tokens, within) = (folder.path("tokens"), folder.path("."));
+    let mut create = command(&["token", "create", "--name", "ops", "--scope", "read", "--tokens"]);
+    if std::fs::metadata(&within).unwrap().uid() == 0 {
+        // What root may not do, it may all the same.
+        chown(&within, Some(65534), None).unwrap();
+        create.uid(65534).current_dir("/");
+    }
+    std::fs::set_permissions(&within, PermissionsExt::from_mode(0o300)).unwrap();
+    let made = create.arg(&tokens).output().unwrap();
+    std::fs::set_permissions(&within, PermissionsExt::from_mode(0o700)).unwrap();
+    assert_ends(&made, 0, "this is the token ops");
+    assert!(std::fs::read_to_string(&tokens).unwrap().contains("ops"));
+}
+
 #[test]
 fn serve_refuses_to_be_open_to_all_or_to_nobody() {
     let folder = Folder::new();

@@ -185,6 +185,33 @@ fn changes_keep_remarks_and_the_other_lines() {
     assert_eq!(world.file.tokens().unwrap().len(), 1);
 }
 
+#[test]
+fn a_file_that_is_not_there_leaves_nothing_behind_when_it_should_be_changed() {
+    let folder = Folder::new();
+    assert!(TokenFile::at(folder.path("tokens")).remove("a").unwrap_err().is_not_found());
+    assert_eq!(fs::read_dir(folder.path(".")).unwrap().count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_lock_belongs_to_whom_the_file_belongs_to() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let world = World::new();
+    let owned = |name: &str| {
+        let metadata = fs::metadata(world.folder.path(name)).unwrap();
+        (metadata.uid(), metadata.gid(), metadata.mode() & 0o777)
+    };
+    fs::set_permissions(world.path(), PermissionsExt::from_mode(0o660)).unwrap();
+    let is_root = owned("tokens").0 == 0;
+    if is_root {
+        std::os::unix::fs::chown(world.path(), Some(4711), Some(4712)).unwrap();
+    }
+    world.add("b");
+    assert_eq!(owned("tokens.lock"), owned("tokens"));
+    assert_eq!(owned("tokens").2, 0o660);
+    assert_eq!(owned("tokens").0 == 4711, is_root);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_new_file_is_for_its_owner_alone_and_an_old_one_keeps_its_mode_and_its_link() {
