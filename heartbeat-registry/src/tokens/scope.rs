@@ -63,7 +63,32 @@ pub enum InvalidScope {
 }
 
 impl Members {
-    pub(super) fn include(&self, kind: &Kind, id: &MemberId) -> bool {
+    /// Those of a kind, or of every kind, whose ids begin so; with an empty prefix, all of them.
+    ///
+    /// # Errors
+    /// If no id begins so.
+    pub fn new(kind: Option<Kind>, prefix: &str) -> Result<Self, InvalidId> {
+        if !prefix.is_empty() {
+            MemberId::new(prefix)?;
+        }
+        Ok(Self { kind, prefix: prefix.to_owned() })
+    }
+
+    /// Of which kind they are; `None` is every kind.
+    #[must_use]
+    pub fn kind(&self) -> Option<&Kind> {
+        self.kind.as_ref()
+    }
+
+    /// How their ids begin.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Whether a member is one of them.
+    #[must_use]
+    pub fn include(&self, kind: &Kind, id: &MemberId) -> bool {
         self.kind.as_ref().is_none_or(|own| own == kind) && id.as_str().starts_with(&self.prefix)
     }
 
@@ -72,10 +97,7 @@ impl Members {
             "*" => None,
             word => Some(Kind::new(word).map_err(|source| InvalidScope::Kind { scope: scope.to_owned(), source })?),
         };
-        if !prefix.is_empty() {
-            MemberId::new(prefix).map_err(|source| InvalidScope::Prefix { scope: scope.to_owned(), source })?;
-        }
-        Ok(Self { kind, prefix: prefix.to_owned() })
+        Self::new(kind, prefix).map_err(|source| InvalidScope::Prefix { scope: scope.to_owned(), source })
     }
 }
 
@@ -125,6 +147,15 @@ mod tests {
         assert!(covers("beat:*:", &Kind::HIVE, "anything"));
         assert!(covers("beat:*:rack-7:", &Kind::HIVE, "rack-7:a"), "an id may have colons");
         assert!(!covers("beat:*:rack-7:", &Kind::HIVE, "rack-70"));
+    }
+
+    #[test]
+    fn members_are_built_and_read_as_their_text_is() {
+        let built = Members::new(Some(Kind::WORKER), "rack-7-").unwrap();
+        assert_eq!((built.kind(), built.prefix()), (Some(&Kind::WORKER), "rack-7-"));
+        assert_eq!("beat:worker:rack-7-".parse(), Ok(Scope::Beat(built)));
+        assert_eq!("beat:*:".parse(), Ok(Scope::Beat(Members::new(None, "").unwrap())));
+        assert!(Members::new(None, "-").is_err());
     }
 
     #[test]
