@@ -40,7 +40,7 @@ async fn print(client: &Client, since: Option<EventId>, output: Output) -> Resul
                 tell(&format!("some events are no longer kept, or are of another log: going on from {}", reset.oldest));
             }
             Followed::Lagged(lagged) => {
-                tell(&format!("too slow: {} events were dropped before they came", lagged.missed))
+                tell(&format!("too slow: {} events were dropped before they came", lagged.missed));
             }
             Followed::Lost { error, .. } if !reached => return Err(failed(error)),
             Followed::Lost { error, again_in } => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use heartbeat_contract::{Event, EventId, EventsLagged, EventsReset, routes};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, Response};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 use super::error::Failure;
 use super::frames::{Frame, Frames, TooLong};
@@ -22,8 +22,6 @@ const SILENCE: Duration = Duration::from_secs(40);
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// The shortest first wait that a registry may ask for.
 const LEAST_DELAY: Duration = Duration::from_millis(500);
-/// How long a stream without events must last to count as a success.
-const LASTING: Duration = Duration::from_secs(5);
 /// The longest wait between two attempts.
 const MOST_DELAY: Duration = Duration::from_secs(30);
 
@@ -75,7 +73,6 @@ enum Link {
 struct Stream {
     response: Response,
     frames: Frames,
-    opened: Instant,
     /// When to take the link for dead.
     silent: Pin<Box<Sleep>>,
 }
@@ -157,9 +154,6 @@ impl Follow {
                 },
                 Link::Open(stream) => {
                     let frame = stream.next().await;
-                    if stream.opened.elapsed() >= LASTING {
-                        self.failures = 0;
-                    }
                     let told = frame.and_then(|frame| self.take(frame));
                     match told {
                         Ok(Some(told)) => return Ok(told),
@@ -202,12 +196,7 @@ impl Follow {
 
 impl Stream {
     fn new(response: Response) -> Self {
-        Self {
-            response,
-            frames: Frames::default(),
-            opened: Instant::now(),
-            silent: Box::pin(tokio::time::sleep(SILENCE)),
-        }
+        Self { response, frames: Frames::default(), silent: Box::pin(tokio::time::sleep(SILENCE)) }
     }
 
     async fn next(&mut self) -> Result<Frame, Failure> {

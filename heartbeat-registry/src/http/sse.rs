@@ -9,11 +9,10 @@ use axum::body::Body;
 use axum::http::HeaderName;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use heartbeat_contract::{Event, EventId, EventsLagged, EventsReset};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Principal;
@@ -36,7 +35,6 @@ pub(super) struct EventStream {
     who: Principal,
     stop: CancellationToken,
     phase: Phase,
-    until: Instant,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -51,8 +49,7 @@ enum Phase {
 impl EventStream {
     /// Ends when the log does, when its reader lags, when `stop` is cancelled, or after about an hour.
     pub(super) fn new(events: Events, who: Principal, stop: CancellationToken, slot: OwnedSemaphorePermit) -> Self {
-        let until = Instant::now() + Duration::from_secs(random(LIFE_S));
-        Self { events, who, stop, phase: Phase::Opening, until, _slot: slot }
+        Self { events, who, stop, phase: Phase::Opening, _slot: slot }
     }
 
     /// What to write next, or `None` at the end.
@@ -63,11 +60,10 @@ impl EventStream {
                 Some(opening(&self.events.position()))
             }
             Phase::Open => {
-                let (stop, until) = (self.stop.clone(), self.until);
+                let stop = self.stop.clone();
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => None,
-                    () = tokio::time::sleep_until(until) => None,
                     text = self.next_while_open() => text,
                 }
             }
@@ -111,6 +107,7 @@ impl IntoResponse for EventStream {
             let text = stream.next().await?;
             Some((Ok::<_, Infallible>(text), stream))
         });
+        let texts = texts.take_until(tokio::time::sleep(Duration::from_secs(random(LIFE_S))));
         let headers = [
             (CONTENT_TYPE, "text/event-stream"),
             (CACHE_CONTROL, "no-store"),
