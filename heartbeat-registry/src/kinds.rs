@@ -12,13 +12,20 @@ pub(crate) struct Described {
     /// `None` if it cannot be written as JSON.
     pub(crate) payload: Option<Value>,
     pub(crate) status: Option<&'static str>,
-    pub(crate) beat: Option<BeatInfo>,
+}
+
+/// How what is kept with the members of a kind is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) describe: fn(&dyn Any) -> Option<Described>,
+    /// What the newest beat tells; without a copy, since that is asked for under the lock of many members.
+    pub(crate) beat: fn(&dyn Any) -> Option<&BeatInfo>,
 }
 
 struct Known {
     kind: Kind,
     payload: TypeId,
-    describe: fn(&dyn Any) -> Option<Described>,
+    reading: Reading,
 }
 
 /// Kinds, numbered as they come.
@@ -40,15 +47,10 @@ impl Kinds {
     ///
     /// # Panics
     /// If the kind is known with payloads of another type, or there are 255 already.
-    pub(crate) fn add(
-        &mut self,
-        kind: &Kind,
-        payload: TypeId,
-        describe: fn(&dyn Any) -> Option<Described>,
-    ) -> KindIndex {
+    pub(crate) fn add(&mut self, kind: &Kind, payload: TypeId, reading: Reading) -> KindIndex {
         self.find(kind, payload).unwrap_or_else(|| {
             let place = u8::try_from(self.0.len()).ok().filter(|place| *place < u8::MAX);
-            self.0.push(Known { kind: kind.clone(), payload, describe });
+            self.0.push(Known { kind: kind.clone(), payload, reading });
             KindIndex(place.expect("a fleet has at most 255 kinds"))
         })
     }
@@ -58,7 +60,11 @@ impl Kinds {
     }
 
     pub(crate) fn describe(&self, kind: KindIndex, attachment: &dyn Any) -> Option<Described> {
-        (self.0[usize::from(kind.0)].describe)(attachment)
+        (self.0[usize::from(kind.0)].reading.describe)(attachment)
+    }
+
+    pub(crate) fn beat<'a>(&self, kind: KindIndex, attachment: &'a dyn Any) -> Option<&'a BeatInfo> {
+        (self.0[usize::from(kind.0)].reading.beat)(attachment)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (KindIndex, &Kind)> {

@@ -15,7 +15,7 @@ use heartbeat_contract::{
 };
 use jiff::Timestamp;
 
-use self::kept::{Kept, describe, keep};
+use self::kept::{Kept, keep, reading};
 
 use crate::alert::{self, Alerts, AlertsHandle};
 use crate::config::FleetConfig;
@@ -93,7 +93,7 @@ impl<P: Payload> Registry<P> {
         let known = fleet.engine.kinds.read().unwrap_or_else(PoisonError::into_inner).find(&P::KIND, TypeId::of::<P>());
         let kind = known.unwrap_or_else(|| {
             let mut kinds = fleet.engine.kinds.write().unwrap_or_else(PoisonError::into_inner);
-            kinds.add(&P::KIND, TypeId::of::<P>(), describe::<P>)
+            kinds.add(&P::KIND, TypeId::of::<P>(), reading::<P>())
         });
         Self { fleet: fleet.clone(), kind, payload: PhantomData }
     }

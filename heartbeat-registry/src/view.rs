@@ -135,10 +135,11 @@ pub(crate) fn member_stats(counts: [u64; HealthState::ALL.len()]) -> MemberStats
 
 fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
     let described = cold.attachment.as_deref().and_then(|attachment| kinds.describe(cold.kind, attachment));
-    let (payload, status, beat) = match described {
-        Some(Described { payload, status, beat }) => (payload, status, beat),
-        None => (None, None, None),
+    let (payload, status) = match described {
+        Some(Described { payload, status }) => (payload, status),
+        None => (None, None),
     };
+    let beat = cold.attachment.as_deref().and_then(|attachment| kinds.beat(cold.kind, attachment));
     let (cause, evidence) = explain(hot.state(), hot, cold, now);
     let (host, host_from) = host(cold);
     let order = hot.order();
@@ -155,7 +156,7 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
         hive_id: cold.hive_id.clone(),
         zone: cold.zone.clone(),
         address: cold.origin.address().map(|address| address.to_string()),
-        endpoint: beat.as_ref().and_then(|beat| beat.endpoint.clone()),
+        endpoint: beat.and_then(|beat| beat.endpoint.clone()),
         age_ms: hot.silence(now) / 1000,
         credited_ms: hot.credited(now) / 1000,
         last_seen: cold.last_seen,

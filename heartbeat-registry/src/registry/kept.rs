@@ -2,11 +2,11 @@
 
 use std::any::Any;
 
-use heartbeat_contract::Payload;
+use heartbeat_contract::{BeatInfo, Payload};
 
 use crate::core::{Attachment, Now};
 use crate::history::History;
-use crate::kinds::Described;
+use crate::kinds::{Described, Reading};
 
 /// What a registry keeps with a member.
 pub(super) struct Kept<P> {
@@ -31,12 +31,16 @@ pub(super) fn keep<P: Payload>(attachment: &mut Option<Attachment>, payload: P, 
     }
 }
 
-/// What views tell of it.
-pub(super) fn describe<P: Payload>(attachment: &dyn Any) -> Option<Described> {
+/// How it is read without knowing its type.
+pub(super) fn reading<P: Payload>() -> Reading {
+    Reading { describe: describe::<P>, beat: beat::<P> }
+}
+
+fn describe<P: Payload>(attachment: &dyn Any) -> Option<Described> {
     let Kept { latest, .. } = attachment.downcast_ref::<Kept<P>>()?;
-    Some(Described {
-        payload: serde_json::to_value(latest).ok(),
-        status: latest.status(),
-        beat: latest.beat().cloned(),
-    })
+    Some(Described { payload: serde_json::to_value(latest).ok(), status: latest.status() })
+}
+
+fn beat<P: Payload>(attachment: &dyn Any) -> Option<&BeatInfo> {
+    attachment.downcast_ref::<Kept<P>>()?.latest.beat()
 }

@@ -22,12 +22,12 @@ impl Whereabouts {
         let key = engine.key(kind, id);
         let table = engine.table(key);
         let (hot, cold) = table.get(table.find(key)?)?;
-        let described = cold.attachment.as_deref().and_then(|attachment| kinds().describe(kind, attachment));
+        let endpoint = cold.attachment.as_deref().and_then(|kept| kinds().beat(kind, kept)?.endpoint.clone());
         Some(Self {
             state: hot.state(),
             incarnation: hot.order().map(|order| order.incarnation),
             origin: cold.origin,
-            endpoint: described.and_then(|described| described.beat?.endpoint),
+            endpoint,
         })
     }
 }

@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use heartbeat_registry::contract::{HealthState, Kind, ProbeOutcome, Verification, WorkerHeartbeat};
+use heartbeat_registry::Registry;
+use heartbeat_registry::contract::{
+    BeatInfo, HealthState, Kind, MemberId, Payload, ProbeOutcome, Verification, WorkerHeartbeat,
+};
 use heartbeat_registry::verify::{Verifier, VerifyConfig, VerifyError};
 
 use crate::endpoint::{Endpoint, OK, refusing, status};
@@ -101,6 +104,53 @@ async fn a_finding_tells_when_and_how_the_member_fared() {
     assert_eq!((found.kind.clone(), found.id.clone(), found.state), (Kind::WORKER, id("a"), HealthState::Critical));
     assert_eq!((found.at, found.cached), (dawn() + secs(3), false));
     assert_eq!(world.state("a"), HealthState::Critical, "members are judged by their beats");
+}
+
+/// A payload that tells when it is written as JSON.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct NoteHeartbeat {
+    note_id: MemberId,
+    beat: Option<BeatInfo>,
+    #[serde(serialize_with = "written")]
+    text: String,
+}
+
+static WRITTEN: AtomicUsize = AtomicUsize::new(0);
+
+fn written<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    WRITTEN.fetch_add(1, Ordering::SeqCst);
+    serializer.serialize_str(text)
+}
+
+impl Payload for NoteHeartbeat {
+    const KIND: Kind = Kind::from_static("note");
+    const ID_FIELD: &'static str = "note_id";
+
+    fn id(&self) -> &MemberId {
+        &self.note_id
+    }
+
+    fn beat(&self) -> Option<&BeatInfo> {
+        self.beat.as_ref()
+    }
+
+    fn set_beat(&mut self, beat: BeatInfo) {
+        self.beat = Some(beat);
+    }
+}
+
+#[tokio::test]
+async fn where_a_member_answers_is_read_without_writing_its_payload() {
+    let endpoint = Endpoint::answering(OK).await;
+    let world = World::new();
+    let notes = Registry::<NoteHeartbeat>::new(&world.fleet);
+    let beat = BeatInfo { endpoint: Some(endpoint.url()), ..BeatInfo::default() };
+    notes.record(NoteHeartbeat { note_id: id("n"), beat: Some(beat), text: "long".to_owned() }).unwrap();
+    let verifier = Verifier::new(&world.fleet, patient()).unwrap();
+    assert!(verifier.verify(&NoteHeartbeat::KIND, &id("n")).await.unwrap().is_healthy());
+    assert_eq!(WRITTEN.load(Ordering::SeqCst), 0);
+    assert!(notes.view(&id("n")).unwrap().payload.is_some());
+    assert_eq!(WRITTEN.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
