@@ -1,6 +1,6 @@
 //! What can go wrong.
 
-use heartbeat_contract::{Directive, HealthState, MemberId, Problem, ProblemType, Violations};
+use heartbeat_contract::{Directive, HealthState, Kind, MemberId, Problem, ProblemType, Violations};
 
 /// Why a beat or an announcement was not taken. Nothing was recorded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,8 +40,11 @@ impl From<RecordError> for Problem {
 
 /// No member has this id, or it was forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no member {0} is known")]
-pub struct UnknownMember(pub(crate) MemberId);
+#[error("no {kind} {:?} is known", .id.as_str())]
+pub struct UnknownMember {
+    pub(crate) kind: Kind,
+    pub(crate) id: MemberId,
+}
 
 impl From<UnknownMember> for Problem {
     fn from(error: UnknownMember) -> Self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use heartbeat_contract::{Explanation, HealthState, Kind, MemberId, NextChange, Rule};
+use heartbeat_contract::{Directive, Explanation, HealthState, Kind, MemberId, NextChange, Rule};
 
 use crate::core::{Cold, Hot, KindIndex, Now, Outlook, explain};
 use crate::engine::Engine;
@@ -33,7 +33,7 @@ fn explanation(kind: Kind, hot: &Hot, cold: &Cold, outlook: Outlook, now: &Now) 
         kind,
         id: cold.id.clone(),
         state: hot.state(),
-        since: now.wall_at(cold.state_since),
+        since: cold.state_since_wall,
         rule: outlook.rule,
         cause,
         evidence,
@@ -46,6 +46,7 @@ fn explanation(kind: Kind, hot: &Hot, cold: &Cold, outlook: Outlook, now: &Now) 
         words: Vec::new(),
     };
     explanation.words = words(&explanation, hot);
+    explanation.words.extend(asked(cold, now));
     explanation
 }
 
@@ -98,10 +99,19 @@ fn rule(told: &Explanation) -> String {
     }
 }
 
+fn asked(cold: &Cold, now: &Now) -> Option<String> {
+    let asked: Vec<&str> = cold.asked.at(now.at).map(Directive::as_str).collect();
+    let sentence = format!("It is asked for {} with each ack, and has not obeyed yet.", asked.join(" and "));
+    (!asked.is_empty()).then_some(sentence)
+}
+
+/// Less credit than this is the coarseness of timers, and nothing to worry people with.
+const NOTABLE_MS: u64 = 100;
+
 fn credit(told: &Explanation) -> Option<String> {
     let credited = seconds(told.credited_ms);
     let sentence = format!("{credited} of its silence are not held against it: the registry itself could not listen.");
-    (told.credited_ms > 0).then_some(sentence)
+    (told.credited_ms >= NOTABLE_MS).then_some(sentence)
 }
 
 fn next(told: &Explanation) -> Option<String> {

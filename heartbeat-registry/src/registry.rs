@@ -149,7 +149,7 @@ impl<P: Payload> Registry<P> {
     pub fn health(&self, id: &MemberId) -> Result<HealthState, UnknownMember> {
         let key = self.engine().key(self.kind, id);
         let table = self.engine().table(key);
-        let slot = table.find(key).ok_or_else(|| UnknownMember(id.clone()))?;
+        let slot = table.find(key).ok_or_else(|| UnknownMember { kind: P::KIND, id: id.clone() })?;
         Ok(table.get(slot).map_or(HealthState::Left, |(hot, _)| hot.state()))
     }
 
@@ -158,7 +158,7 @@ impl<P: Payload> Registry<P> {
     /// # Errors
     /// If it is not known.
     pub fn view(&self, id: &MemberId) -> Result<MemberView, UnknownMember> {
-        self.engine().view(self.kind, id).ok_or_else(|| UnknownMember(id.clone()))
+        self.engine().view(self.kind, id).ok_or_else(|| UnknownMember { kind: P::KIND, id: id.clone() })
     }
 
     /// The newest beat of a member; `None` if it is not known or never beat.
@@ -187,7 +187,7 @@ impl<P: Payload> Registry<P> {
         let key = self.engine().key(self.kind, id);
         let table = self.engine().table(key);
         let known = table.find(key).and_then(|slot| table.get(slot));
-        let (_, cold) = known.ok_or_else(|| UnknownMember(id.clone()))?;
+        let (_, cold) = known.ok_or_else(|| UnknownMember { kind: P::KIND, id: id.clone() })?;
         let kept = cold.attachment.as_deref().and_then(|kept| kept.downcast_ref::<Kept<P>>());
         let beats = kept.map(|kept| kept.history.between(range));
         let (mean_interval_ms, jitter_ms) = beats.as_ref().and_then(Beats::interval_and_jitter).unzip();
@@ -200,7 +200,7 @@ impl<P: Payload> Registry<P> {
     /// # Errors
     /// If it is not known.
     pub fn explain(&self, id: &MemberId) -> Result<Explanation, UnknownMember> {
-        self.engine().explain(self.kind, id).ok_or_else(|| UnknownMember(id.clone()))
+        self.engine().explain(self.kind, id).ok_or_else(|| UnknownMember { kind: P::KIND, id: id.clone() })
     }
 
     /// Those neither failed nor left.

@@ -210,14 +210,14 @@ pub(super) struct DrainArgs {
     /// Ask it to say goodbye and end.
     #[arg(long)]
     pub(super) shutdown: bool,
-    /// Take back what was asked.
+    /// Take back what was asked: everything, or with --shutdown that alone.
     #[arg(long)]
     pub(super) withdraw: bool,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct EventsArgs {
-    /// Only events after this one: a number, or log-number.
+    /// Only events after this one: a number, or log-number. Without it, the newest.
     #[arg(long)]
     pub(super) since: Option<EventId>,
     /// At most this many.

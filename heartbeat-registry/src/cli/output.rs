@@ -54,7 +54,7 @@ fn write(text: Result<String, serde_json::Error>) -> Result<(), Failed> {
 pub(super) fn members(members: &[MemberView]) -> String {
     let mut table = table(["ID", "STATE", "AGE", "CAUSE", "STATUS", "HOST", "ZONE", "BEATS EVERY", "FAILS IN"]);
     for member in members {
-        let fails_in = member.deadlines.map_or_else(dash, |deadlines| signed(deadlines.failed_in_ms));
+        let fails_in = member.deadlines.map_or_else(dash, |deadlines| ahead(deadlines.failed_in_ms));
         table.add_row(cells([
             member.id.to_string(),
             member.state.to_string(),
@@ -93,11 +93,13 @@ pub(super) fn member(member: &MemberView) -> String {
         ("beats lost", member.loss_rate.map_or_else(dash, |rate| format!("{:.1} %", rate * 100.0))),
     ];
     if let Some(deadlines) = member.deadlines {
-        rows.push(("degraded in", signed(deadlines.degraded_in_ms)));
-        rows.push(("critical in", signed(deadlines.critical_in_ms)));
-        rows.push(("failed in", signed(deadlines.failed_in_ms)));
+        rows.push(("degraded in", ahead(deadlines.degraded_in_ms)));
+        rows.push(("critical in", ahead(deadlines.critical_in_ms)));
+        rows.push(("failed in", ahead(deadlines.failed_in_ms)));
     }
     rows.extend(member.holds.iter().map(|hold| ("held", format!("{} until {:.3}", hold.reason, hold.until))));
+    let asked: Vec<&str> = member.directives.iter().map(|directive| directive.as_str()).collect();
+    rows.push(("asked for", if asked.is_empty() { dash() } else { asked.join(", ") }));
     let payload = member.payload.as_ref().and_then(|payload| serde_json::to_string_pretty(payload).ok());
     rows.push(("payload", payload.unwrap_or_else(dash)));
     pairs(rows)
@@ -278,9 +280,9 @@ fn dash() -> String {
     "-".to_owned()
 }
 
-fn signed(millis: i64) -> String {
-    let seconds = millis as f64 / 1000.0;
-    format!("{seconds:.1} s")
+/// How far ahead something is; a dash once it is past.
+fn ahead(millis: i64) -> String {
+    u64::try_from(millis).map_or_else(|_| dash(), seconds)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use heartbeat_contract::{Directive, HealthState, MemberView};
+use heartbeat_contract::{Directive, EventId, EventStats, HealthState, Kind, MemberId, MemberView};
 
 use super::args::{DrainArgs, EventsArgs, From, HistoryArgs, ListArgs, MemberArgs, Output, ReadCommand};
 use super::output;
@@ -64,12 +64,26 @@ async fn drain(DrainArgs { member, shutdown, withdraw }: DrainArgs) -> Result<()
     let directive = if shutdown { Directive::Shutdown } else { Directive::Drain };
     let client = client(&from)?;
     if withdraw {
-        client.withdraw(&kind, &id, directive).await.map_err(failed)?;
-        output::tell(&format!("{id} is no longer asked for {directive}"));
-        return Ok(());
+        let only = shutdown.then_some(directive);
+        return take_back(&client, &kind, &id, only).await;
     }
     let asked = client.ask(&kind, &id, directive).await.map_err(failed)?;
     output::one(from.output, &asked, || output::asked(&id, &asked))
+}
+
+/// Takes back one directive, or all that are asked.
+async fn take_back(client: &Client, kind: &Kind, id: &MemberId, only: Option<Directive>) -> Result<(), Failed> {
+    let mut asked = client.member(kind, id).await.map_err(failed)?.directives;
+    asked.retain(|directive| only.is_none_or(|only| only == *directive));
+    if asked.is_empty() {
+        let what = only.map_or_else(|| "anything".to_owned(), |only| only.to_string());
+        return Err(Failed { message: format!("{id} is not asked for {what}"), code: NOT_FOUND });
+    }
+    for directive in asked {
+        client.withdraw(kind, id, directive).await.map_err(failed)?;
+        output::tell(&format!("{id} is no longer asked for {directive}"));
+    }
+    Ok(())
 }
 
 async fn forget(MemberArgs { id, kind, from }: MemberArgs) -> Result<(), Failed> {
@@ -82,11 +96,31 @@ async fn events(EventsArgs { since, limit, follow, from }: EventsArgs) -> Result
     if follow {
         return super::follow::follow(&client(&from)?, since, from.output).await;
     }
-    let page = client(&from)?.events(since.as_ref(), limit.into()).await.map_err(failed)?;
-    if page.reset {
+    let client = client(&from)?;
+    let since = match since {
+        Some(since) => since,
+        None => newest(&client, limit).await?,
+    };
+    let page = client.events(Some(&since), limit.into()).await.map_err(failed)?;
+    if page.reset && since.n > 0 {
         output::tell(&format!("some events are no longer kept, or are of another log: showing from {}", page.oldest));
     }
-    output::many(from.output, &page.events, || output::events(&page.events))
+    output::many(from.output, &page.events, || output::events(&page.events))?;
+    if let Some(last) = page.events.last().filter(|last| last.n + 1 < page.next) {
+        let more = page.next - 1 - last.n;
+        output::tell(&format!("{more} more: --since {}", last.n));
+    }
+    Ok(())
+}
+
+/// After which event the newest ones come; tells if there are older ones.
+async fn newest(client: &Client, limit: u16) -> Result<EventId, Failed> {
+    let EventStats { oldest, next, .. } = client.stats().await.map_err(failed)?.events;
+    let n = (next - 1).saturating_sub(limit.into()).max(oldest - 1);
+    if n >= oldest {
+        output::tell(&format!("{} older ones: --since {}", n + 1 - oldest, oldest - 1));
+    }
+    Ok(EventId { log: None, n })
 }
 
 /// `show` ends with 1 if the member is critical or failed, so that scripts can ask.
@@ -126,5 +160,9 @@ pub(super) fn failed(error: ClientError) -> Failed {
         None if error.is_usage() => USAGE,
         _ => UNHEALTHY,
     };
-    Failed::new(&error, code)
+    let mut failed = Failed::new(&error, code);
+    if error.status() == Some(401) {
+        failed.message.push_str(": give one with --token-file FILE or HEARTBEAT_TOKEN_FILE");
+    }
+    failed
 }

@@ -6,16 +6,18 @@ use std::path::Path;
 
 use axum::Router;
 use daemon_lifecycle::{Health, Phase};
-use heartbeat_contract::{HiveHeartbeat, WorkerHeartbeat};
+use heartbeat_contract::{HealthState, HiveHeartbeat, WorkerHeartbeat};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use super::args::ServeArgs;
 use super::output::tell;
 use super::{Failed, UNHEALTHY, USAGE};
+use crate::alert::{Alert, Alerts};
 use crate::config::FleetConfig;
 use crate::fleet::Fleet;
 use crate::http::{self, Api, Hosts, ServeConfig, Tokens};
+use crate::readable::seconds;
 use crate::verify::{Verifier, VerifyConfig};
 
 pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
@@ -30,6 +32,7 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     let listener = TcpListener::bind(args.listen).await.map_err(|error| cannot_listen(args.listen, &error))?;
     let address = listener.local_addr().map_err(|error| cannot_listen(args.listen, &error))?;
     tell(&format!("listening on http://{address}"));
+    fleet.configure_alerts(Alerts::new().on_transition(log)).map_err(|error| Failed::new(&error, UNHEALTHY))?;
 
     let health = health(&fleet);
     let verify = VerifyConfig {
@@ -52,6 +55,17 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     .await;
     fleet.shutdown().await;
     Ok(())
+}
+
+/// A line of the log for each transition.
+#[expect(clippy::needless_pass_by_value, reason = "a callback is given what it is told")]
+fn log(alert: Alert) {
+    let Alert { kind, member, from, to, age, .. } = &alert;
+    let (age, why) = (seconds(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)), alert.evidence.join("; "));
+    match to {
+        HealthState::Failed => tracing::warn!(%kind, %member, %from, %to, age, why),
+        _ => tracing::info!(%kind, %member, %from, %to, age, why),
+    }
 }
 
 /// `/livez` fails if nobody is judged any more; `/readyz` also while starting and draining.
@@ -111,7 +125,11 @@ fn is_local(address: SocketAddr) -> bool {
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failed {
-    Failed { message: format!("cannot listen on {address}: {error}"), code: UNHEALTHY }
+    let hint = match error.kind() {
+        std::io::ErrorKind::AddrInUse => "; is a registry there already? --listen 127.0.0.1:0 takes any free port",
+        _ => "",
+    };
+    Failed { message: format!("cannot listen on {address}: {error}{hint}"), code: UNHEALTHY }
 }
 
 /// Waits for the signal to end, and names it.

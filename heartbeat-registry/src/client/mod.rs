@@ -60,7 +60,8 @@ impl Client {
     /// password: a registry asks for a [bearer token](Self::with_bearer_token).
     pub fn new(url: &str) -> Result<Self, ClientError> {
         let refused = |why: String| ClientError::new(without_credentials(url), Failure::Url(why));
-        let parsed: reqwest::Url = url.parse().map_err(|error| refused(format!("{error}")))?;
+        let parsed: reqwest::Url =
+            url.parse().map_err(|error| refused(format!("expected http://HOST:PORT ({error})")))?;
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(refused("expected no user name and no password".to_owned()));
         }

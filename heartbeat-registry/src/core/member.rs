@@ -213,6 +213,8 @@ pub(crate) struct Cold {
     pub(crate) last_seen: Option<Timestamp>,
     /// Virtual time of the last change of state.
     pub(crate) state_since: u64,
+    /// The same by the wall clock.
+    pub(crate) state_since_wall: Timestamp,
     pub(crate) zone: Zone,
     pub(crate) hive_id: Option<MemberId>,
     /// Where its newest beat comes from.
@@ -241,6 +243,7 @@ impl Cold {
             first_seen: now.wall,
             last_seen: None,
             state_since: now.at,
+            state_since_wall: now.wall,
             zone,
             hive_id: None,
             origin: Origin::Unknown,

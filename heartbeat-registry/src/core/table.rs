@@ -183,6 +183,7 @@ impl Table {
         let (hot, cold) = self.both(slot);
         let before = std::mem::replace(&mut hot.state, state);
         let since = std::mem::replace(&mut cold.state_since, now.at);
+        cold.state_since_wall = now.wall;
         let kind = cold.kind;
         self.uncount(kind, before, since, slot);
         self.count(kind, state, now.at, slot);

@@ -16,7 +16,7 @@ impl Engine {
     ) -> Result<(AskedDirective, u64), DirectiveError> {
         let key = self.key(kind, id);
         let mut table = self.table(key);
-        let slot = table.find(key).ok_or_else(|| UnknownMember(id.clone()))?;
+        let slot = table.find(key).ok_or_else(|| self.unknown(kind, id))?;
         let now = self.now();
         let mut facts = Vec::new();
         let asked = table.ask(slot, directive, &now, &mut facts);
@@ -35,11 +35,15 @@ impl Engine {
     ) -> Result<Option<u64>, UnknownMember> {
         let key = self.key(kind, id);
         let mut table = self.table(key);
-        let slot = table.find(key).ok_or_else(|| UnknownMember(id.clone()))?;
+        let slot = table.find(key).ok_or_else(|| self.unknown(kind, id))?;
         let now = self.now();
         let mut facts = Vec::new();
         let was_asked = table.withdraw(slot, directive, &mut facts);
         let told = self.tell(facts, &now);
         Ok(was_asked.then_some(told))
+    }
+
+    fn unknown(&self, kind: KindIndex, id: &MemberId) -> UnknownMember {
+        UnknownMember { kind: self.kind_name(kind), id: id.clone() }
     }
 }

@@ -70,7 +70,9 @@ impl Hosts {
             Err(problem) => return Some(problem),
         };
         if let Some(stranger) = hosts.iter().find(|host| !self.include(host)) {
-            return Some(forbidden(format_args!("{stranger} is none of the names of this registry")));
+            return Some(forbidden(format_args!(
+                "{stranger} is none of the names of this registry (serve --allow-host adds one)"
+            )));
         }
         if request.method().is_safe() {
             return None;

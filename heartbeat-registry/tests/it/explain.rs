@@ -127,6 +127,7 @@ fn blind_time_is_told_and_not_held_against_anyone() {
     let told = explain(&world, "w");
     assert_eq!((told.state, told.age_ms), (HealthState::Healthy, 100_000));
     assert!(told.credited_ms > 99_000, "{}", told.credited_ms);
+    assert_eq!(told.since, dawn(), "what is credited moves no moment of the past");
     let credited = format!("{:.1} s of its silence", told.credited_ms as f64 / 1000.0);
     assert!(told.words[2].starts_with(&credited), "{:?}", told.words);
 }
@@ -156,4 +157,13 @@ fn the_way_back_is_the_way_back() {
     assert_eq!(way_back("ordered"), "It comes back with the first beat of a newer run.");
     world.accept(plain("gone"));
     assert_eq!(world.state("gone"), HealthState::Healthy);
+}
+
+#[test]
+fn what_a_member_is_asked_and_has_not_done_is_told() {
+    let world = World::new();
+    world.accept(plain("w"));
+    world.workers.ask(&id("w"), heartbeat_registry::contract::Directive::Drain).unwrap();
+    let last = explain(&world, "w").words.pop().unwrap();
+    assert_eq!(last, "It is asked for drain with each ack, and has not obeyed yet.");
 }

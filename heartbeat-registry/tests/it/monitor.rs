@@ -102,7 +102,7 @@ fn a_member_whose_monitoring_was_stopped_is_unknown_until_it_beats_again() {
     world.accept(plain("a"));
     assert!(world.workers.stop_monitoring(&id("a")));
     assert!(!world.workers.stop_monitoring(&id("a")), "it is not known any more");
-    assert_eq!(world.workers.health(&id("a")).unwrap_err().to_string(), "no member a is known");
+    assert_eq!(world.workers.health(&id("a")).unwrap_err().to_string(), "no worker \"a\" is known");
     world.pass(secs(60));
     assert_eq!(world.accept(plain("a")).outcome, Outcome::Registered);
     assert_eq!(world.state("a"), HealthState::Healthy);

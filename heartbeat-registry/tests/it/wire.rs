@@ -86,10 +86,12 @@ impl Connection {
         self.send("POST", path, "content-type: application/json\r\n", body).await
     }
 
+    #[cfg(feature = "client")]
     pub(crate) async fn put(&mut self, path: &str, body: &[u8]) -> Answer {
         self.send("PUT", path, "content-type: application/json\r\n", body).await
     }
 
+    #[cfg(feature = "client")]
     pub(crate) async fn delete_with(&mut self, path: &str, body: &[u8]) -> Answer {
         self.send("DELETE", path, "content-type: application/json\r\n", body).await
     }
