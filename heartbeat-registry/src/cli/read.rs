@@ -102,7 +102,7 @@ async fn events(EventsArgs { since, limit, follow, from }: EventsArgs) -> Result
         None => newest(&client, limit).await?,
     };
     let page = client.events(Some(&since), limit.into()).await.map_err(failed)?;
-    if page.reset && since.n > 0 {
+    if page.reset {
         output::tell(&format!("some events are no longer kept, or are of another log: showing from {}", page.oldest));
     }
     output::many(from.output, &page.events, || output::events(&page.events))?;
@@ -116,9 +116,10 @@ async fn events(EventsArgs { since, limit, follow, from }: EventsArgs) -> Result
 /// After which event the newest ones come; tells if there are older ones.
 async fn newest(client: &Client, limit: u16) -> Result<EventId, Failed> {
     let EventStats { oldest, next, .. } = client.stats().await.map_err(failed)?.events;
-    let n = (next - 1).saturating_sub(limit.into()).max(oldest - 1);
-    if n >= oldest {
-        output::tell(&format!("{} older ones: --since {}", n + 1 - oldest, oldest - 1));
+    let before_oldest = oldest.saturating_sub(1);
+    let n = next.saturating_sub(1).saturating_sub(limit.into()).max(before_oldest);
+    if n > before_oldest {
+        output::tell(&format!("{} older ones: --since {before_oldest}", n - before_oldest));
     }
     Ok(EventId { log: None, n })
 }
@@ -142,12 +143,15 @@ pub(super) fn client(from: &From) -> Result<Client, Failed> {
 }
 
 fn token(path: &Path) -> Result<String, Failed> {
-    let failed = |why: String| Failed { message: format!("the token file {}: {why}", path.display()), code: USAGE };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let failed = |why: &dyn std::fmt::Display| Failed {
+        message: format!("the token file {}: {why}", path.display()),
+        code: USAGE,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
     let mut words = text.split_whitespace();
     match (words.next(), words.next()) {
         (Some(token), None) => Ok(token.to_owned()),
-        _ => Err(failed("expected a token and nothing else".to_owned())),
+        _ => Err(failed(&"expected a token and nothing else")),
     }
 }
 

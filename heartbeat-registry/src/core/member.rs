@@ -212,7 +212,7 @@ pub(crate) struct Cold {
     pub(crate) first_seen: Timestamp,
     pub(crate) last_seen: Option<Timestamp>,
     /// Virtual time of the last change of state.
-    pub(crate) state_since: u64,
+    pub(super) state_since: u64,
     /// The same by the wall clock.
     pub(crate) state_since_wall: Timestamp,
     pub(crate) zone: Zone,

@@ -6,6 +6,8 @@ mod alerts;
 mod allocations;
 #[cfg(all(feature = "client", feature = "http"))]
 mod client;
+#[cfg(feature = "server")]
+mod commands;
 mod directives;
 mod driver;
 #[cfg(feature = "verify")]
