@@ -87,31 +87,48 @@ pub enum EventBody {
         /// What became of it.
         outcome: DirectiveOutcome,
     },
-    /// A host went silent with all its members.
+    /// A hive and all members on its host fell silent. Those that fail because of it carry the number of this event as
+    /// their `group`, and are not told of one by one.
     HostDown {
         /// The host.
         host: String,
-        /// How many members it had.
+        /// How many members it has, the hive included.
         members: u64,
+        /// Those of them that had failed, and were told of, before the whole host was known to be silent: `worker/a`. At
+        /// most 100.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        failed_before: Vec<String>,
     },
-    /// The guard against mass silence began or ended.
+    /// The guard against mass silence began to hold members, or ended.
     Protection {
         /// The zone it is about; `_all` is the whole fleet.
         zone: String,
         /// Whether it began.
         active: bool,
+        /// How many hosts are silent.
+        #[serde(default)]
+        silent_hosts: u64,
+        /// Of how many that were heard before the first went silent.
+        #[serde(default)]
+        hosts: u64,
     },
-    /// The registry itself could not listen for too long.
+    /// The registry itself could not listen for too long, or can again.
     RegistryBlind {
         /// How much time was credited, in milliseconds.
         credited_ms: u64,
         /// Within how much time, in milliseconds.
         window_ms: u64,
+        /// Whether it began.
+        #[serde(default = "yes")]
+        active: bool,
     },
-    /// A member changes its state too often; its alerts are muted until it settles.
+    /// A member changes its state too often, so that its alerts are muted; or it has settled.
     Flapping {
         /// The zone it lives in.
         zone: Zone,
+        /// Whether it began.
+        #[serde(default = "yes")]
+        active: bool,
     },
     /// Two live runs use one id.
     DuplicateIdentity {
@@ -121,6 +138,10 @@ pub enum EventBody {
     /// A type this version does not know.
     #[serde(other)]
     Unknown,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl EventBody {

@@ -16,6 +16,9 @@ words! {
         /// A fixed multiple of the interval after the last beat.
         #[default]
         Fixed = "fixed",
+        /// Fixed multiples, too, but with an allowance learnt from the member's own arrivals: its usual jitter and its
+        /// recent gaps. Nobody fails later than at twice the fixed deadline.
+        Adaptive = "adaptive",
     }
     fallback Fixed;
 }

@@ -68,8 +68,8 @@ fn told(event: &Event, paint: Paint) -> String {
         EventBody::Restarted { .. } => (Colour::Cyan, "restarted: a new incarnation".to_owned()),
         EventBody::Policy { policy } => (Colour::Plain, format!("judged anew: every {:?}", policy.interval)),
         EventBody::Directive { directive, outcome } => (Colour::Plain, format!("{directive}: {outcome}")),
-        EventBody::HostDown { host, members } => (Colour::Red, format!("host {host} is down: {members} members")),
-        EventBody::Protection { zone, active } => {
+        EventBody::HostDown { host, members, .. } => (Colour::Red, format!("host {host} is down: {members} members")),
+        EventBody::Protection { zone, active, .. } => {
             (Colour::Yellow, format!("protection of {zone} {}", if *active { "begins" } else { "ends" }))
         }
         EventBody::Flapping { .. } => (Colour::Yellow, "changes its state too often".to_owned()),
