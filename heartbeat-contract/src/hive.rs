@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::Violations;
-use crate::{BeatInfo, HealthStatus, Kind, MemberId, Metadata, Payload, field, time};
+use crate::{BeatInfo, HealthStatus, Kind, MemberId, Metadata, Payload, ProcessExit, field, time};
 
 /// What a hive, the daemon of a host, sends to say that it is alive, and how its host fares.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct HiveHeartbeat {
     /// The last error it met, at most 1 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// Processes of workers on its host that ended a short while ago, at most 256.
+    #[serde(default, deserialize_with = "exits", skip_serializing_if = "Vec::is_empty")]
+    pub exited: Vec<ProcessExit>,
     /// What the protocol needs.
     #[serde(default, deserialize_with = "field::object_opt", skip_serializing_if = "Option::is_none")]
     pub beat: Option<BeatInfo>,
@@ -77,6 +80,10 @@ fn vram_list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option
     Ok(Option::<List>::deserialize(deserializer)?.map(|list| list.0))
 }
 
+fn exits<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<ProcessExit>, D::Error> {
+    field::objects(deserializer)
+}
+
 impl HiveHeartbeat {
     /// A beat that tells nothing but that the hive lives.
     #[must_use]
@@ -92,6 +99,7 @@ impl HiveHeartbeat {
             temperature_celsius: None,
             metrics: None,
             last_error: None,
+            exited: Vec::new(),
             beat: None,
             metadata: None,
         }
@@ -139,7 +147,12 @@ impl Payload for HiveHeartbeat {
         self.metadata.as_ref()
     }
 
+    fn exited(&self) -> &[ProcessExit] {
+        &self.exited
+    }
+
     fn check(&self, violations: &mut Violations) {
+        ProcessExit::check_all(&self.exited, violations);
         violations.within("/cpu_usage_percent", self.cpu_usage_percent, 0.0, 100.0);
         violations.within("/ram_used_gb", self.ram_used_gb, 0.0, f64::MAX);
         violations.within("/ram_total_gb", self.ram_total_gb, 0.0, f64::MAX);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::decode::Violations;
-use crate::{BeatInfo, HealthStatus, Kind, MemberId, Metadata};
+use crate::{BeatInfo, HealthStatus, Kind, MemberId, Metadata, ProcessExit};
 
 /// One kind of heartbeat. Implement it for a type of your own to have a kind of your own.
 ///
@@ -82,6 +82,11 @@ pub trait Payload: Clone + Serialize + DeserializeOwned + Send + Sync + 'static 
     /// The hive on whose host the member lives.
     fn hive_id(&self) -> Option<&MemberId> {
         self.beat()?.hive_id.as_ref()
+    }
+
+    /// Processes of workers that ended on the host of this member, which is their hive.
+    fn exited(&self) -> &[ProcessExit] {
+        &[]
     }
 
     /// Free-form data that rides along.

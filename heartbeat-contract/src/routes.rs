@@ -8,6 +8,20 @@ pub const BATCH: &str = "/v1/heartbeats";
 pub const STATS: &str = "/v1/stats";
 /// The event log.
 pub const EVENTS: &str = "/v1/events";
+/// Where the guard against mass silence holds members.
+pub const PROTECTION: &str = "/v1/protection";
+
+/// Where an operator says that the hosts of a protection are really lost: `/v1/protection/rack-12/confirm`.
+#[must_use]
+pub fn confirm_protection(zone: &str) -> String {
+    format!("{PROTECTION}/{zone}/confirm")
+}
+
+/// Where an operator ends a protection as if its time were over: `/v1/protection/rack-12/release`.
+#[must_use]
+pub fn release_protection(zone: &str) -> String {
+    format!("{PROTECTION}/{zone}/release")
+}
 
 /// Where a kind's beats go: `/v1/worker-heartbeat`.
 #[must_use]

@@ -27,6 +27,9 @@ pub struct Stats {
     pub detection: DetectionStats,
     /// The task that judges.
     pub driver: DriverStats,
+    /// Probes of members that became suspect.
+    #[serde(default)]
+    pub probes: ProbeStats,
 }
 
 /// How many members there are, in which state.
@@ -82,6 +85,15 @@ pub struct DetectionStats {
     pub p50_ms: Option<u64>,
     /// The 99th percentile of the same.
     pub p99_ms: Option<u64>,
+}
+
+/// Probes of members that became suspect, which say why these are silent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeStats {
+    /// How many suspects were looked into, whether they could be probed or not.
+    pub done: u64,
+    /// How many were dropped unseen, since too many waited.
+    pub dropped: u64,
 }
 
 /// The task that judges.

@@ -1,7 +1,9 @@
 //! The pure core under locks: one table per shard, one virtual clock, one event log.
 
 mod directives;
+mod hosts;
 mod room;
+mod suspects;
 mod sweep;
 
 use std::hash::BuildHasher;
@@ -19,7 +21,7 @@ use crate::alert::AlertThreads;
 use crate::clock::Clock;
 use crate::config::FleetConfig;
 use crate::core::{
-    Accepted, Attachment, Beat, Defaults, Fact, Key, KindIndex, Now, Origin, Stale, Table, Tally, Verdict,
+    Accepted, Attachment, Beat, Defaults, Fact, Hosts, Key, KindIndex, Now, Origin, Stale, Table, Tally, Verdict,
     VirtualClock, micros,
 };
 use crate::error::RecordError;
@@ -27,6 +29,8 @@ use crate::gauges::Gauges;
 use crate::kinds::Kinds;
 use crate::lock::lock;
 use crate::log::{Entry, EventLog};
+
+pub(crate) use suspects::Suspects;
 
 const SHARDS: usize = 64;
 /// How far an incarnation may be ahead of the registry's wall clock.
@@ -37,6 +41,9 @@ pub(crate) struct Engine {
     clock: Box<dyn Clock>,
     virtual_clock: Mutex<VirtualClock>,
     shards: Box<[Mutex<Table>]>,
+    /// Never locked before a shard.
+    hosts: Mutex<Hosts>,
+    pub(crate) suspects: Suspects,
     hasher: FixedState,
     pub(crate) kinds: RwLock<Kinds>,
     pub(crate) log: Arc<EventLog>,
@@ -76,6 +83,8 @@ impl Engine {
             clock,
             virtual_clock: Mutex::new(VirtualClock::new()),
             shards: (0..SHARDS).map(|_| Mutex::new(Table::new(defaults.clone()))).collect(),
+            hosts: Mutex::default(),
+            suspects: Suspects::default(),
             hasher,
             kinds: RwLock::default(),
             log: Arc::new(log),
@@ -147,6 +156,12 @@ impl Engine {
         };
         let last_event = self.tell(facts, &now);
         let Accepted { slot, verdict, next_in, due, asked } = result.map_err(|stale| refusal(payload.id(), stale))?;
+        let changed = match verdict {
+            Verdict::Registered | Verdict::Fresh => self.settle_home(&mut table, slot, &now),
+            Verdict::Duplicate | Verdict::Left => Vec::new(),
+        };
+        let exits = payload.exited().to_vec();
+        let hive = (!exits.is_empty()).then(|| payload.id().clone());
         let replaced = match verdict {
             Verdict::Duplicate => None,
             _ => {
@@ -157,6 +172,13 @@ impl Engine {
         drop(table);
         drop(replaced);
         self.expect_by(due);
+        if !changed.is_empty() {
+            let due = self.rehold(changed, &now);
+            self.expect_by(due);
+        }
+        if let Some(hive) = hive.filter(|_| verdict != Verdict::Duplicate) {
+            self.ended(&hive, &exits, &now);
+        }
         Ok(Taken { verdict, next_in, last_event, directives: asked.at(now.at).collect() })
     }
 
@@ -269,7 +291,10 @@ impl Engine {
                 EventBody::Transition { to: HealthState::Failed, age_ms, .. } => self.gauges.failed(*age_ms),
                 _ => {}
             }
-            let Fact { kind, id, incarnation, body } = fact;
+            let Fact { kind, id, incarnation, gone_from, body } = fact;
+            if let Some(host) = gone_from {
+                self.hosts().leave(&host.key, &(kind, id.clone()), now.at);
+            }
             Entry { kind: Some(kinds.name(kind)), member: Some(id), incarnation, body }
         });
         self.log.append(now.wall, entries)

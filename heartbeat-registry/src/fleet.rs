@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use heartbeat_contract::{EventId, EventsPage, Stats};
+use heartbeat_contract::{EventId, EventsPage, ProtectionView, ProtectionsPage, Stats};
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::{self, Alerts, AlertsHandle};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ConfigError, FleetConfig};
+use crate::core::Word;
 use crate::driver::{self, DriverThread};
 use crate::engine::Engine;
 use crate::subscription::Events;
@@ -86,6 +87,23 @@ impl Fleet {
     #[doc(alias = "get_monitoring_stats")]
     pub fn stats(&self) -> Stats {
         self.engine.stats()
+    }
+
+    /// Where the guard holds members just now, since too many hosts fell silent at once.
+    #[must_use]
+    pub fn protections(&self) -> ProtectionsPage {
+        self.engine.protections()
+    }
+
+    /// Ends a protection, of a zone or of `_all`, since its hosts are really lost: members of those that are still silent
+    /// are judged at once. Returns what it was; `None` if there is none.
+    pub fn confirm_protection(&self, zone: &str) -> Option<ProtectionView> {
+        self.engine.end_protection(zone, Word::Confirm).map(|(ended, _)| ended)
+    }
+
+    /// Ends a protection as if its time were over: members of hosts that are still silent fail over the next minute.
+    pub fn release_protection(&self, zone: &str) -> Option<ProtectionView> {
+        self.engine.end_protection(zone, Word::Release).map(|(ended, _)| ended)
     }
 
     /// At most `limit` events after one, oldest first; without one, from the oldest kept.

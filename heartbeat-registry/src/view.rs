@@ -3,10 +3,10 @@
 use std::sync::PoisonError;
 
 use heartbeat_contract::{
-    Deadlines, HealthState, HoldView, HostFrom, Kind, MemberId, MemberStats, MemberView, MembersPage, Stats,
+    Deadlines, HealthState, HoldView, Kind, MemberId, MemberStats, MemberView, MembersPage, Stats,
 };
 
-use crate::core::{Cold, Hold, Hot, KindIndex, Now, Origin, explain};
+use crate::core::{Cold, Hold, Hot, KindIndex, Now, explain};
 use crate::engine::Engine;
 use crate::kinds::{Described, Kinds};
 use crate::lock::lock;
@@ -117,6 +117,7 @@ impl Engine {
             events: self.log.stats(),
             detection: self.gauges.detection(),
             driver: self.gauges.driver(self.sweep_steps(), self.credited()),
+            probes: self.suspects.stats(),
         }
     }
 }
@@ -141,7 +142,7 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
     };
     let beat = cold.attachment.as_deref().and_then(|attachment| kinds.beat(cold.kind, attachment));
     let (cause, evidence) = explain(hot.state(), hot, cold, now);
-    let (host, host_from) = host(cold);
+    let host = cold.host_key();
     let order = hot.order();
     MemberView {
         kind: kinds.name(cold.kind),
@@ -151,8 +152,8 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
         evidence,
         holds: holds(hot, cold, now),
         flags: Vec::new(),
-        host,
-        host_from,
+        host: host.to_string(),
+        host_from: host.from(),
         hive_id: cold.hive_id.clone(),
         zone: cold.zone.clone(),
         address: cold.origin.address().map(|address| address.to_string()),
@@ -178,20 +179,10 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
     }
 }
 
-/// Where a member lives: its hive if told, else the address of its beats.
-fn host(cold: &Cold) -> (String, HostFrom) {
-    match (&cold.hive_id, cold.origin) {
-        (Some(hive), _) => (hive.to_string(), HostFrom::HiveId),
-        (None, Origin::Peer(address)) => (address.to_string(), HostFrom::Address),
-        (None, Origin::Process) => ("local".to_owned(), HostFrom::Local),
-        (None, Origin::Unknown) => ("unknown".to_owned(), HostFrom::Unknown),
-    }
-}
-
 pub(crate) fn holds(hot: &Hot, cold: &Cold, now: &Now) -> Vec<HoldView> {
     let view =
         |hold: Hold| HoldView { reason: hold.reason, since: now.wall_at(hold.since), until: now.wall_at(hold.until) };
-    Hold::on(hot, cold, now.at).map(view).into_iter().collect()
+    Hold::all(hot, cold, now.at).map(view).collect()
 }
 
 pub(crate) fn deadlines(hot: &Hot, now: &Now) -> Option<Deadlines> {

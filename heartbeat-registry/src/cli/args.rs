@@ -56,6 +56,9 @@ pub(super) struct ServeArgs {
     /// from: behind a proxy, that is the proxy's.
     #[arg(long, env = "HEARTBEAT_VERIFY_ONLY_NETWORKS")]
     pub(super) verify_only_networks: bool,
+    /// Do not probe members when they become suspect, to say why they are silent.
+    #[arg(long, env = "HEARTBEAT_NO_PROBES")]
+    pub(super) no_probes: bool,
     /// What to log, in the syntax of tracing-subscriber's EnvFilter.
     #[arg(long, env = "HEARTBEAT_LOG", default_value = "info")]
     pub(super) log: String,
@@ -132,6 +135,8 @@ pub(super) enum ReadCommand {
     Forget(MemberArgs),
     /// Show what happened, oldest first.
     Events(EventsArgs),
+    /// Show where the guard against mass silence holds members, or end that.
+    Protection(ProtectionArgs),
     /// Have the registry probe one member's endpoint now; ends with 0 only if it is healthy.
     Verify(MemberArgs),
 }
@@ -213,6 +218,18 @@ pub(super) struct DrainArgs {
     /// Take back what was asked: everything, or with --shutdown that alone.
     #[arg(long)]
     pub(super) withdraw: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ProtectionArgs {
+    /// These hosts are really lost: members of those still silent fail at once. A zone, or _all for the whole fleet.
+    #[arg(long, value_name = "ZONE", conflicts_with = "release")]
+    pub(super) confirm: Option<String>,
+    /// End the protection of a zone, or of _all, as if its time were over: a tenth of the hosts is let go every 6 s.
+    #[arg(long, value_name = "ZONE")]
+    pub(super) release: Option<String>,
+    #[command(flatten)]
+    pub(super) from: From,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -6,6 +6,7 @@ mod output;
 mod read;
 mod serve;
 mod token;
+mod told;
 mod verify;
 
 use std::process::ExitCode;

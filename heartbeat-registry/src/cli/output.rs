@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use comfy_table::{Table, presets};
 use heartbeat_contract::{
-    AskedDirective, Event, EventBody, HistoryPage, MemberId, MemberStats, MemberView, Stats, Verification,
+    AskedDirective, Event, HistoryPage, MemberId, MemberStats, MemberView, ProtectionView, Stats, Verification,
 };
 use serde::Serialize;
 
 use super::args::Output;
 use super::token::ShownToken;
+use super::told::told;
 use super::{Failed, UNHEALTHY};
 use crate::readable::{humane, seconds};
 
@@ -178,6 +179,7 @@ pub(super) fn stats(stats: &Stats) -> String {
         ),
         ("driver", if driver.alive { "alive".to_owned() } else { "DEAD: nobody is judged".to_owned() }),
         ("credited", seconds(driver.credited_ms)),
+        ("suspects probed", format!("{}, {} dropped", stats.probes.done, stats.probes.dropped)),
     ]);
     format!("{table}\n\n{rest}")
 }
@@ -208,6 +210,21 @@ fn event_cells(event: &Event) -> [String; 6] {
     ])
 }
 
+pub(super) fn protections(protections: &[ProtectionView]) -> String {
+    let mut table = table(["ZONE", "SINCE", "UNTIL", "SILENT HOSTS", "OF", "MEMBERS HELD"]);
+    for held in protections {
+        table.add_row(cells([
+            held.zone.clone(),
+            format!("{:.0}", held.since),
+            format!("{:.0}", held.until),
+            held.silent_hosts.to_string(),
+            held.hosts.to_string(),
+            held.members.to_string(),
+        ]));
+    }
+    table.to_string()
+}
+
 pub(super) fn tokens(tokens: &[ShownToken]) -> String {
     let mut table = table(["NAME", "SCOPES", "CREATED", "NOTE"]);
     for token in tokens {
@@ -215,33 +232,6 @@ pub(super) fn tokens(tokens: &[ShownToken]) -> String {
         table.add_row(cells([token.name.clone(), token.scopes.join(" "), token.created.to_string(), note]));
     }
     table.to_string()
-}
-
-fn told(body: &EventBody) -> (String, String) {
-    match body {
-        EventBody::Registered {} => ("registered".to_owned(), String::new()),
-        EventBody::Transition { from, to, cause, evidence, .. } => {
-            let cause = cause.map(|cause| format!("{cause}: ")).unwrap_or_default();
-            (format!("{from} -> {to}"), format!("{cause}{}", evidence.join("; ")))
-        }
-        EventBody::Restarted { previous_incarnation } => {
-            let before = previous_incarnation.map(|run| format!("run before: {run}")).unwrap_or_default();
-            ("restarted".to_owned(), before)
-        }
-        EventBody::Superseded { newest_incarnation } => {
-            ("superseded".to_owned(), format!("a beat of it came after run {newest_incarnation}"))
-        }
-        EventBody::Forgotten { reason } => ("forgotten".to_owned(), reason.to_string()),
-        EventBody::Policy { policy } => {
-            let detail = format!("every {}, threshold {}", humane(policy.interval), policy.threshold);
-            ("policy".to_owned(), detail)
-        }
-        EventBody::Directive { directive, outcome } => (format!("directive {directive}"), outcome.to_string()),
-        other => {
-            let json = serde_json::to_value(other).unwrap_or_default();
-            (other.type_word().to_owned(), json.to_string())
-        }
-    }
 }
 
 fn table<const N: usize>(header: [&str; N]) -> Table {

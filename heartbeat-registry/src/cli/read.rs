@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use heartbeat_contract::{Directive, EventId, EventStats, HealthState, Kind, MemberId, MemberView};
+use heartbeat_contract::{Directive, EventId, EventStats, HealthState, Kind, MemberId, MemberView, ProtectionsPage};
 
-use super::args::{DrainArgs, EventsArgs, From, HistoryArgs, ListArgs, MemberArgs, Output, ReadCommand};
+use super::args::{
+    DrainArgs, EventsArgs, From, HistoryArgs, ListArgs, MemberArgs, Output, ProtectionArgs, ReadCommand,
+};
 use super::output;
 use super::verify::verify;
 use super::{AUTH, Failed, NOT_FOUND, UNHEALTHY, UNREACHABLE, USAGE};
@@ -22,6 +24,7 @@ pub(super) async fn read(command: ReadCommand) -> Result<(), Failed> {
         ReadCommand::Drain(args) => drain(args).await,
         ReadCommand::Forget(args) => forget(args).await,
         ReadCommand::Events(args) => events(args).await,
+        ReadCommand::Protection(args) => protection(args).await,
         ReadCommand::Verify(args) => verify(args).await,
     }
 }
@@ -90,6 +93,20 @@ async fn forget(MemberArgs { id, kind, from }: MemberArgs) -> Result<(), Failed>
     client(&from)?.forget(&kind, &id).await.map_err(failed)?;
     output::tell(&format!("{id} is forgotten; if it beats again, it is a new member"));
     Ok(())
+}
+
+async fn protection(ProtectionArgs { confirm, release, from }: ProtectionArgs) -> Result<(), Failed> {
+    let client = client(&from)?;
+    let ended = match (confirm, release) {
+        (Some(zone), _) => client.confirm_protection(&zone).await,
+        (_, Some(zone)) => client.release_protection(&zone).await,
+        (None, None) => {
+            let ProtectionsPage { protections } = client.protections().await.map_err(failed)?;
+            return output::many(from.output, &protections, || output::protections(&protections));
+        }
+    };
+    let ended = ended.map_err(failed)?;
+    output::one(from.output, &ended, || output::protections(std::slice::from_ref(&ended)))
 }
 
 async fn events(EventsArgs { since, limit, follow, from }: EventsArgs) -> Result<(), Failed> {

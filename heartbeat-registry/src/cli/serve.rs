@@ -45,6 +45,10 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     let app = Router::new().merge(api(&fleet, &verifier, tokens)).merge(health.router()).fallback(http::not_found);
     let app =
         if is_guarded { args.allow_host.into_iter().fold(Hosts::loopback(), Hosts::allow).guard(app) } else { app };
+    if !args.no_probes {
+        let probing = verifier.clone();
+        tokio::spawn(async move { probing.probe_suspects().await });
+    }
     health.set_phase(Phase::Serving);
     let draining = health.clone();
     http::serve(listener, app, ServeConfig::default(), async move {

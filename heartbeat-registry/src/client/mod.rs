@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use heartbeat_contract::{
     AskedDirective, Directive, DirectiveRequest, EventId, EventsPage, Explanation, HistoryPage, Kind, MemberId,
-    MemberView, MembersPage, Policy, Problem, ResolvedPolicy, Stats, routes,
+    MemberView, MembersPage, Policy, Problem, ProtectionView, ProtectionsPage, ResolvedPolicy, Stats, routes,
 };
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response};
@@ -178,6 +178,30 @@ impl Client {
         answer.map(drop).map_err(|failure| ClientError::new(&url, failure))
     }
 
+    /// Where the guard against mass silence holds members just now.
+    ///
+    /// # Errors
+    /// If the registry cannot be reached or refuses.
+    pub async fn protections(&self) -> Result<ProtectionsPage, ClientError> {
+        self.get(routes::PROTECTION, &[]).await
+    }
+
+    /// Ends a protection, of a zone or of `_all`, since its hosts are really lost; returns what it was.
+    ///
+    /// # Errors
+    /// If there is none, or the registry cannot be reached or refuses.
+    pub async fn confirm_protection(&self, zone: &str) -> Result<ProtectionView, ClientError> {
+        self.send(Method::POST, &routes::confirm_protection(&escaped(zone)), &(), decoded).await
+    }
+
+    /// Ends a protection as if its time were over; returns what it was.
+    ///
+    /// # Errors
+    /// If there is none, or the registry cannot be reached or refuses.
+    pub async fn release_protection(&self, zone: &str) -> Result<ProtectionView, ClientError> {
+        self.send(Method::POST, &routes::release_protection(&escaped(zone)), &(), decoded).await
+    }
+
     /// What the registry knows of itself.
     ///
     /// # Errors
@@ -258,6 +282,11 @@ async fn read_answer(mut response: Response) -> Result<Vec<u8>, Failure> {
     }
     let problem = serde_json::from_slice::<Problem>(&body).ok().map(Box::new);
     Err(Failure::Status { status: status.as_u16(), problem })
+}
+
+/// A name as a segment of a path.
+fn escaped(segment: &str) -> String {
+    form_urlencoded::byte_serialize(segment.as_bytes()).collect()
 }
 
 fn nothing(_: &[u8]) -> Result<(), Failure> {

@@ -34,6 +34,12 @@ impl Edges {
         }
     }
 
+    /// The age from which a member is suspect: that at which it is critical, or where nothing lies between degraded and
+    /// failed, degraded.
+    pub(crate) const fn suspect(self) -> u64 {
+        if self.critical < self.failed { self.critical } else { self.degraded }
+    }
+
     /// The next age at which the state by age changes.
     pub(crate) const fn next(self, age: u64) -> Option<u64> {
         if age < self.degraded {

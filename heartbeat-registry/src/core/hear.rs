@@ -127,14 +127,22 @@ impl Table {
         }
         cold.received += 1;
         cold.last_seen = Some(now.wall);
+        cold.mass_hold = None;
+        cold.finding = None;
+        cold.moved |= cold.host.is_none() || cold.origin != beat.origin;
         cold.origin = beat.origin;
         cold.skew_ms = beat.timestamp.map(|sent| sent.duration_since(now.wall).as_millis() as i64);
         let zone = beat.info.and_then(|info| info.zone.as_ref()).unwrap_or(&default_zone);
         if cold.zone != *zone {
             cold.zone = zone.clone();
+            cold.moved = true;
         }
         if cold.hive_id.as_ref() != beat.hive_id {
             cold.hive_id = beat.hive_id.cloned();
+            cold.moved = true;
+        }
+        if let Some(host) = cold.host.as_ref().filter(|_| !cold.moved) {
+            host.hear(now.at);
         }
         cold.declared_ms = beat.declared_ms();
         cold.settle_interval(hot, if new_run { Told::Nothing } else { Told::ByAck });
@@ -159,7 +167,9 @@ impl Table {
     fn count_towards_recovery(&mut self, slot: u32, now: &Now) {
         let (hot, cold) = self.both(slot);
         let by_age = hot.edges().state(hot.age(now));
-        let was = by_age.max(hot.floor);
+        // Only a sweep makes failed: one that was held, or not yet looked at, was critical at worst.
+        let was = if hot.state == HealthState::Failed { by_age } else { by_age.min(HealthState::Critical) };
+        let was = was.max(hot.floor);
         if was == HealthState::Healthy {
             return;
         }

@@ -1,4 +1,4 @@
-//! Reasons not to promote a member to failed just now: the one seam, asked once, when all else says failed.
+//! Reasons not to promote a member to failed just now: the one seam, asked when all else says failed.
 
 use heartbeat_contract::HoldReason;
 
@@ -14,9 +14,16 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// What holds a member at a moment, if anything does.
+    /// All that hold a member at a moment.
+    pub(crate) fn all(hot: &Hot, cold: &Cold, at: u64) -> impl Iterator<Item = Self> {
+        let network = cold.finding.as_ref().and_then(|finding| finding.hold(hot));
+        let holds = [startup_grace(hot, cold), cold.mass_hold, network];
+        holds.into_iter().flatten().filter(move |hold| at < hold.until)
+    }
+
+    /// That which holds a member longest from a moment on, if anything does.
     pub(crate) fn on(hot: &Hot, cold: &Cold, at: u64) -> Option<Self> {
-        startup_grace(hot, cold).filter(|hold| at < hold.until)
+        Self::all(hot, cold, at).max_by_key(|hold| hold.until)
     }
 }
 

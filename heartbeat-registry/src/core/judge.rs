@@ -3,6 +3,7 @@
 use heartbeat_contract::{Cause, EventBody, ForgetReason, HealthState};
 use jiff::Timestamp;
 
+use super::fate::Notices;
 use super::hold::Hold;
 use super::member::{Cold, Hot};
 use super::now::{Now, micros};
@@ -15,19 +16,19 @@ struct Judgement {
     due: u64,
 }
 
-/// The worst of what timing and the member itself say; only timing makes failed.
+/// The worst of what timing and the member itself say; only timing makes failed, and only once a sweep has seen it: until
+/// then a member that is due to fail stays what it is.
 fn judge(hot: &Hot, cold: &Cold, defaults: &Defaults, now: &Now) -> Judgement {
     let (edges, age) = (hot.edges(), hot.age(now));
     let by_age = edges.state(age);
     let hold = if by_age == HealthState::Failed { Hold::on(hot, cold, now.at) } else { None };
-    let by_age = if hold.is_some() { HealthState::Critical } else { by_age };
-    let due = match (hold, edges.next(age)) {
-        (Some(hold), _) => hold.until,
-        (None, Some(next)) => hot.heard + next,
-        (None, None) => {
-            let since = if hot.state == HealthState::Failed { cold.state_since } else { now.at };
-            since.saturating_add(micros(defaults.forget_failed_after))
+    let (by_age, due) = match (hold, edges.next(age)) {
+        (Some(hold), _) => (HealthState::Critical, hold.until),
+        (None, Some(next)) => (by_age, hot.heard + next),
+        (None, None) if hot.state == HealthState::Failed => {
+            (by_age, cold.state_since.saturating_add(micros(defaults.forget_failed_after)))
         }
+        (None, None) => (hot.state, now.at),
     };
     Judgement { state: by_age.max(hot.floor).max(hot.report.into()), due }
 }
@@ -56,7 +57,12 @@ pub(crate) fn explain(state: HealthState, hot: &Hot, cold: &Cold, now: &Now) -> 
         let evidence = format!("{} of {} beats in a row since it was late", hot.recovered, cold.policy.recover_after);
         return (Some(Cause::Silent), vec![evidence]);
     }
-    (Some(Cause::Silent), vec![silence()])
+    let mut evidence = vec![silence()];
+    evidence.extend(cold.finding.as_ref().map(|finding| finding.words.clone()));
+    let cause = cold.finding.as_ref().map_or(Cause::Silent, |finding| finding.cause());
+    let Some(event) = cold.group else { return (Some(cause), evidence) };
+    evidence.push(format!("all of its host {} is silent (event {event})", cold.host_key()));
+    (Some(Cause::HostDown), evidence)
 }
 
 /// How long a member was silent, before whatever happened now.
@@ -81,13 +87,21 @@ impl Silence {
 }
 
 impl Table {
-    /// Looks at every member that is due, adds what happened to `facts`, and tells when to be called again.
-    pub(crate) fn sweep(&mut self, now: &Now, facts: &mut Vec<Fact>) -> Option<u64> {
+    /// Looks at every member that is due, adds what happened to `facts`, and tells when to be called again. Who is due to
+    /// fail is noticed, to be [concluded](Self::conclude) at the same moment.
+    pub(crate) fn sweep(&mut self, now: &Now, facts: &mut Vec<Fact>, notices: &mut Notices) -> Option<u64> {
         while let Some(slot) = self.wheel.pop(&mut self.hot, now.at) {
             #[cfg(test)]
             assert!(!std::mem::take(&mut self.panics_next), "a test asked for it");
             if self.is_forgotten_by(slot, now) {
                 facts.extend(self.forget(slot, ForgetReason::Expired));
+                continue;
+            }
+            if self.becomes_suspect(slot, now) {
+                notices.suspects.push(self.noticed(slot));
+            }
+            if self.is_doomed(slot, now) {
+                notices.doomed.push(self.noticed(slot));
             } else {
                 self.review(slot, now, facts);
             }
@@ -144,11 +158,12 @@ impl Table {
     ) {
         let from = self.hot[slot as usize].state;
         self.enter(slot, to, now);
+        let (_, cold) = self.both(slot);
+        cold.group.take_if(|_| to != HealthState::Failed);
+        let (group, gone_from) = (cold.group, if to == HealthState::Left { cold.host.take() } else { None });
         let Silence { age_ms, credited_ms, last_seen } = silence;
-        let group = None;
-        facts.push(
-            self.fact(slot, EventBody::Transition { from, to, age_ms, credited_ms, last_seen, cause, evidence, group }),
-        );
+        let body = EventBody::Transition { from, to, age_ms, credited_ms, last_seen, cause, evidence, group };
+        facts.push(Fact { gone_from, ..self.fact(slot, body) });
         if !to.is_online() {
             self.void_all(slot, facts);
         }

@@ -11,6 +11,9 @@ use jiff::Timestamp;
 
 use super::detector::Edges;
 use super::directives::Asked;
+use super::finding::Finding;
+use super::hold::Hold;
+use super::host::{Host, HostKey};
 use super::now::Now;
 use super::origin::Origin;
 use super::wheel::Node;
@@ -80,6 +83,8 @@ const BEATEN: u8 = 2;
 const MARKED: u8 = 4;
 /// That run said goodbye.
 const MARK_LEFT: u8 = 8;
+/// It is past its suspect edge, and that was noticed.
+const SUSPECT: u8 = 16;
 
 /// The half that beats and sweeps touch: one cache line.
 #[derive(Debug)]
@@ -156,7 +161,14 @@ impl Hot {
         if self.flags & ORDERED != 0 && self.state == HealthState::Left {
             self.flags |= MARK_LEFT;
         }
-        self.flags = (self.flags | BEATEN) & !ORDERED;
+        self.flags = (self.flags | BEATEN) & !(ORDERED | SUSPECT);
+    }
+
+    /// Notices that it is past its suspect edge; tells whether that is news.
+    pub(super) fn suspect(&mut self) -> bool {
+        let is_news = self.flags & SUSPECT == 0;
+        self.flags |= SUSPECT;
+        is_news
     }
 
     /// How many beats came in a row since it was late.
@@ -219,6 +231,16 @@ pub(crate) struct Cold {
     pub(crate) hive_id: Option<MemberId>,
     /// Where its newest beat comes from.
     pub(crate) origin: Origin,
+    /// The host it lives on; `None` before its first beat and once it left.
+    pub(crate) host: Option<Arc<Host>>,
+    /// Whether its newest beat tells of another host or zone than the book of hosts has.
+    pub(super) moved: bool,
+    /// What the guard holds it by.
+    pub(super) mass_hold: Option<Hold>,
+    /// What was found out about it since it fell silent.
+    pub(crate) finding: Option<Box<Finding>>,
+    /// The event that told that its whole host is down, if that is why it failed.
+    pub(super) group: Option<u64>,
     pub(crate) restarts: u64,
     /// The run before the present one, until a beat of it was refused and that was told.
     pub(super) superseded: Option<u64>,
@@ -247,6 +269,11 @@ impl Cold {
             zone,
             hive_id: None,
             origin: Origin::Unknown,
+            host: None,
+            moved: true,
+            mass_hold: None,
+            finding: None,
+            group: None,
             restarts: 0,
             superseded: None,
             first_seq: 0,
@@ -255,6 +282,11 @@ impl Cold {
             asked: Asked::default(),
             attachment: None,
         }
+    }
+
+    /// What its host is known by.
+    pub(crate) fn host_key(&self) -> HostKey {
+        HostKey::of(self.hive_id.as_ref(), self.origin)
     }
 
     /// The interval it declares, in milliseconds.

@@ -1,10 +1,16 @@
 //! The pure part: what is known of members and what follows from it. It reads no clock, locks nothing and waits for
 //! nothing; it takes `now` and answers what happened and when to call again.
 
+mod adaptive;
 mod detector;
 mod directives;
+mod fate;
+mod finding;
+mod guard;
 mod hear;
 mod hold;
+mod host;
+mod hosts;
 mod judge;
 mod member;
 mod now;
@@ -15,8 +21,12 @@ mod table;
 mod virtual_clock;
 mod wheel;
 
+pub(crate) use fate::{Fate, Noticed, Notices};
+pub(crate) use finding::{Finding, Found, Source};
+pub(crate) use guard::{Protection, Scope};
 pub(crate) use hear::{Accepted, Verdict};
 pub(crate) use hold::Hold;
+pub(crate) use hosts::{Hosts, Rehold, Word};
 pub(crate) use judge::explain;
 pub(crate) use member::{Attachment, Beat, Cold, Hot, Key, KindIndex};
 pub(crate) use now::{Now, micros};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hashbrown::HashTable;
 use heartbeat_contract::{EventBody, ForgetReason, HealthState, MemberId, Policy, Zone};
 
+use super::host::Host;
 use super::member::{Attachment, Cold, Hot, Key, KindIndex};
 use super::now::Now;
 use super::wheel::{Node, Wheel};
@@ -26,6 +27,8 @@ pub(crate) struct Fact {
     pub(crate) kind: KindIndex,
     pub(crate) id: MemberId,
     pub(crate) incarnation: Option<u64>,
+    /// The host on which it no longer lives.
+    pub(crate) gone_from: Option<Arc<Host>>,
     pub(crate) body: EventBody,
 }
 
@@ -138,7 +141,8 @@ impl Table {
         }
         self.uncount(cold.kind, state, cold.state_since, slot);
         self.free.push(slot);
-        Some(Fact { kind: cold.kind, id: cold.id, incarnation, body: EventBody::Forgotten { reason } })
+        let body = EventBody::Forgotten { reason };
+        Some(Fact { kind: cold.kind, id: cold.id, incarnation, gone_from: cold.host, body })
     }
 
     /// Puts a member into a slot of its own, healthy and not yet judged.
@@ -170,7 +174,8 @@ impl Table {
 
     pub(super) fn fact(&self, slot: u32, body: EventBody) -> Fact {
         let (hot, cold) = self.get(slot).expect("slots in the index and the wheel are taken");
-        Fact { kind: cold.kind, id: cold.id.clone(), incarnation: hot.order().map(|order| order.incarnation), body }
+        let incarnation = hot.order().map(|order| order.incarnation);
+        Fact { kind: cold.kind, id: cold.id.clone(), incarnation, gone_from: None, body }
     }
 
     pub(super) fn both(&mut self, slot: u32) -> (&mut Hot, &mut Cold) {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Engine;
-use crate::core::{Now, Table, micros};
+use crate::core::{Notices, Now, Table, micros};
 use crate::lock::lock;
 
 /// The longest that the driver sleeps while anyone is monitored, so that every stall is seen.
@@ -15,12 +15,17 @@ impl Engine {
     /// Judges whoever is due, and plans the next wake: the monotonic time of it, or `None` while nobody is monitored.
     pub(crate) fn sweep(&self) -> Option<Duration> {
         let now = self.wake();
+        // First, so that members whose hold ends now are let go in their order.
+        self.end_protections(&now);
         let (mut next, mut beats) = (u64::MAX, 0);
+        let mut notices = Notices::default();
         for shard in &self.shards {
             let mut table = lock(shard);
-            next = self.sweep_shard(&mut table, &now).min(next);
+            next = self.sweep_shard(&mut table, &now, &mut notices).min(next);
             beats += table.tally().fresh;
         }
+        next = self.conclude(notices, &now).min(next);
+        next = self.hosts().next_end().unwrap_or(u64::MAX).min(next);
         self.gauges.swept(now.mono, beats);
         let mut virtual_clock = lock(&self.virtual_clock);
         if self.members.load(Ordering::Acquire) == 0 {
@@ -41,9 +46,9 @@ impl Engine {
 
     /// Judges the due of one shard and tells what happened; returns when to come again. A panic is counted, what happened
     /// before it is told, and the deadlines are set up anew from the members.
-    fn sweep_shard(&self, table: &mut Table, now: &Now) -> u64 {
+    fn sweep_shard(&self, table: &mut Table, now: &Now, notices: &mut Notices) -> u64 {
         let mut facts = Vec::new();
-        let swept = catch_unwind(AssertUnwindSafe(|| table.sweep(now, &mut facts)));
+        let swept = catch_unwind(AssertUnwindSafe(|| table.sweep(now, &mut facts, notices)));
         self.tell(facts, now);
         match swept {
             Ok(next) => next.unwrap_or(u64::MAX),

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use super::access::{Access, Principal};
 #[cfg(feature = "verify")]
 use super::verify;
-use super::{beats, events, operate, reads, respond};
+use super::{beats, events, operate, protection, reads, respond};
 use crate::core::Origin;
 use crate::fleet::Fleet;
 use crate::query::{InvalidQuery, MembersQuery};
@@ -29,7 +29,7 @@ use crate::tokens::Tokens;
 use crate::verify::Verifier;
 
 /// The routes of a fleet's workers and hives: beats one by one and in batches, lists, views, histories, explanations,
-/// policies, directives, statistics and events.
+/// policies, directives, statistics, events, and the guard against mass silence.
 ///
 /// Beats carry the address they come from if the app is served by [`serve`](super::serve), or with axum's
 /// `into_make_service_with_connect_info::<SocketAddr>()`. Else the hosts of members that tell no hive are `unknown`.
@@ -118,7 +118,10 @@ impl Api {
         let mut router = Router::new()
             .route(routes::BATCH, post(beats::batch))
             .route(routes::STATS, get(reads::stats))
-            .route(routes::EVENTS, get(events::events));
+            .route(routes::EVENTS, get(events::events))
+            .route(routes::PROTECTION, get(protection::protections))
+            .route(&routes::confirm_protection("{zone}"), post(protection::confirm))
+            .route(&routes::release_protection("{zone}"), post(protection::release));
         for kind in &shared.kinds {
             router = router.merge(kind_router(Arc::clone(kind)));
             #[cfg(feature = "verify")]

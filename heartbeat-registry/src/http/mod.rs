@@ -17,6 +17,7 @@ mod events;
 mod hosts;
 mod operate;
 mod pace;
+mod protection;
 mod reads;
 mod respond;
 mod serve;

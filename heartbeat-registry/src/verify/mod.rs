@@ -16,7 +16,8 @@
 //! # }
 //! ```
 //!
-//! It never happens by itself, and what it finds changes no state: members are judged by their beats.
+//! What it finds changes no state: members are judged by their beats. It happens by itself only where
+//! [`Verifier::probe_suspects`] runs: then each member is probed once when it becomes suspect, to say why it is silent.
 
 mod config;
 mod error;
@@ -24,9 +25,11 @@ mod finding;
 mod flights;
 mod network;
 mod reach;
+mod suspects;
 mod whereabouts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use daemon_lifecycle::Probe;
 use heartbeat_contract::{HealthState, Kind, MemberId, Verification};
@@ -92,7 +95,7 @@ impl Verifier {
     #[doc(alias = "get_worker_endpoint")]
     pub async fn verify(&self, kind: &Kind, id: &MemberId) -> Result<Verification, VerifyError> {
         let (asked, state) = self.whereabouts(kind, id)?;
-        let question = self.question(&asked, state)?;
+        let question = self.question(&asked, state, self.config.timeout)?;
         let now = self.fleet.engine.now().mono;
         let (config, fleet) = (Arc::clone(&self.config), self.fleet.clone());
         let probe = || async move {
@@ -104,6 +107,12 @@ impl Verifier {
             Some(Answer::UnderWay(flight)) => flight.await,
             None => Err(VerifyError::Overloaded { at_once: self.config.at_once }),
         }
+    }
+
+    /// Asks a member once, sharing no probe: what was found before it fell silent says nothing.
+    async fn ask_now(&self, kind: &Kind, id: &MemberId, timeout: Duration) -> Result<Verification, VerifyError> {
+        let (asked, state) = self.whereabouts(kind, id)?;
+        self.question(&asked, state, timeout)?.ask(&self.fleet).await
     }
 
     fn whereabouts(&self, kind: &Kind, id: &MemberId) -> Result<(Asked, HealthState), VerifyError> {
@@ -118,7 +127,7 @@ impl Verifier {
         Ok((Asked { kind, id, incarnation: known.incarnation, origin: known.origin, endpoint }, known.state))
     }
 
-    fn question(&self, asked: &Asked, state: HealthState) -> Result<Question, VerifyError> {
+    fn question(&self, asked: &Asked, state: HealthState, timeout: Duration) -> Result<Question, VerifyError> {
         let (kind, id) = (asked.kind.clone(), asked.id.clone());
         let reach = Reach {
             from: asked.origin,
@@ -127,7 +136,7 @@ impl Verifier {
         };
         match Probe::new(&asked.endpoint) {
             Ok(probe) if probe.has_credentials() => Err(VerifyError::Credentials { kind, id }),
-            Ok(probe) => Ok(Question::new(kind, id, state, reach, probe.timeout(self.config.timeout))),
+            Ok(probe) => Ok(Question::new(kind, id, state, reach, probe.timeout(timeout))),
             Err(error) => Err(VerifyError::UnusableEndpoint { kind, id, source: Arc::new(error) }),
         }
     }

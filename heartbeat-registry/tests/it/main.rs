@@ -16,6 +16,7 @@ mod explain;
 mod fleet;
 #[cfg(all(feature = "client", feature = "http"))]
 mod follow;
+mod guard;
 #[cfg(feature = "http")]
 mod http;
 mod model;
@@ -44,6 +45,7 @@ mod token_commands;
 mod token_files;
 #[cfg(feature = "http")]
 mod tokens;
+mod town;
 #[cfg(feature = "verify")]
 mod verify;
 #[cfg(all(feature = "client", feature = "http", feature = "verify"))]

@@ -20,7 +20,14 @@ type Route = (&'static str, String, &'static [&'static str]);
 
 /// Every route there is, with the scopes that allow it.
 fn routes() -> Vec<Route> {
-    let shared = [("POST", "/v1/heartbeats", BEAT), ("GET", "/v1/stats", READ), ("GET", "/v1/events", READ)];
+    let shared = [
+        ("POST", "/v1/heartbeats", BEAT),
+        ("GET", "/v1/stats", READ),
+        ("GET", "/v1/events", READ),
+        ("GET", "/v1/protection", READ),
+        ("POST", "/v1/protection/_all/confirm", OPERATE),
+        ("POST", "/v1/protection/rack-12/release", OPERATE),
+    ];
     let of_a_kind = [
         ("POST", "/v1/KIND-heartbeat", BEAT),
         ("POST", "/v1/KIND/heartbeat", BEAT),

@@ -166,9 +166,17 @@ impl Model {
         if member.asked.insert(directive.as_str(), until).is_none() {
             self.tell(name, format!("{directive} asked"));
         }
-        let state = self.members[name].judge(self.now);
-        self.enter(name, state);
+        self.review(name);
         true
+    }
+
+    /// Judges a member between sweeps, which alone make failed.
+    fn review(&mut self, name: &str) {
+        let member = &self.members[name];
+        let state = member.judge(self.now);
+        let is_for_the_sweep = state == HealthState::Failed && member.state != HealthState::Failed;
+        let state = if is_for_the_sweep { member.state } else { state };
+        self.enter(name, state);
     }
 
     /// What the fleet must answer: whether the member was asked until now.
@@ -228,8 +236,7 @@ impl Model {
             self.members.insert(name.to_owned(), Member::new(policy, self.now));
             self.tell(name, "registered");
         }
-        let state = self.members[name].judge(self.now);
-        self.enter(name, state);
+        self.review(name);
     }
 
     /// What the fleet must answer to a beat: an outcome, or the newest incarnation.
@@ -286,7 +293,9 @@ impl Model {
         let now = self.now;
         let member = self.members.get_mut(name).unwrap();
         let by_age = member.by_age(now - member.heard());
-        let was = by_age.max(member.floor);
+        // One that no sweep has made failed was critical at worst.
+        let was = if member.state == HealthState::Failed { by_age } else { by_age.min(HealthState::Critical) };
+        let was = was.max(member.floor);
         if was > HealthState::Healthy {
             member.in_a_row = if by_age > HealthState::Healthy { 1 } else { member.in_a_row + 1 };
             let enough = member.in_a_row >= member.policy.recover_after;

@@ -1,0 +1,72 @@
+//! What was found out about a member since it fell silent.
+
+use heartbeat_contract::{Cause, HoldReason, MemberId};
+
+use super::hold::Hold;
+use super::member::{Cold, Hot};
+
+/// What a probe found, or the hive of its host reported, while a member was silent. The next beat makes it void.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) found: Found,
+    /// When, in virtual microseconds.
+    pub(crate) at: u64,
+    /// The same in words.
+    pub(crate) words: String,
+}
+
+/// What that says of the member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing listens where it answered, or its hive says that its process ended.
+    Gone,
+    /// It takes connections, and does not answer.
+    Hangs,
+    /// It answers, so that its beats are lost on their way.
+    Answers,
+    /// Nothing that tells one from the other.
+    Unclear,
+}
+
+/// Who found it out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source<'a> {
+    /// A probe of a member that had last been heard at a moment.
+    Probe { heard: u64 },
+    /// Its hive, of one run if it knows that, and of when that ended, in virtual microseconds.
+    Hive { hive: &'a MemberId, incarnation: Option<u64>, ended: Option<u64> },
+}
+
+impl Source<'_> {
+    /// Whether it is still about the member as it is.
+    pub(super) fn is_about(self, hot: &Hot, cold: &Cold) -> bool {
+        match self {
+            Self::Probe { heard } => heard == hot.heard,
+            Self::Hive { hive, incarnation, ended } => {
+                let run = hot.order().map(|order| order.incarnation);
+                let is_its_run = incarnation.is_none() || incarnation == run;
+                // Its last beat may have been under way for a while.
+                let has_beaten_since = ended.is_some_and(|ended| hot.heard > ended + u64::from(hot.interval_ms) * 1000);
+                cold.hive_id.as_ref() == Some(hive) && is_its_run && !has_beaten_since
+            }
+        }
+    }
+}
+
+impl Finding {
+    /// What it says of why the member is silent.
+    pub(crate) fn cause(&self) -> Cause {
+        match self.found {
+            Found::Gone => Cause::ProcessDead,
+            Found::Hangs => Cause::Hung,
+            Found::Answers => Cause::Network,
+            Found::Unclear => Cause::Silent,
+        }
+    }
+
+    /// A member that answers is held before failed, once, for one interval.
+    pub(super) fn hold(&self, hot: &Hot) -> Option<Hold> {
+        let until = hot.heard + hot.edges().failed + 1 + u64::from(hot.interval_ms) * 1000;
+        (self.found == Found::Answers).then_some(Hold { reason: HoldReason::Network, since: self.at, until })
+    }
+}

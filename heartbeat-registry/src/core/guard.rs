@@ -1,0 +1,208 @@
+//! The guard against mass silence: when many hosts fall silent at once, the network in between, or the registry itself, is
+//! to blame before they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use heartbeat_contract::Zone;
+
+use super::host::HostKey;
+
+/// A hold lasts this long, in microseconds, and hosts that fall silent within no more than this belong together.
+pub(crate) const LONGEST: u64 = 60_000_000;
+/// Fewer hosts are never a mass.
+const FEWEST: usize = 3;
+/// After a hold that ends by itself, a tenth of the hosts at a time is let go, this far apart.
+const STEP: u64 = LONGEST / 10;
+const TENTH: usize = 10;
+
+/// Whose hosts are guarded together: those of a zone, or all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scope {
+    All,
+    Zone(Zone),
+}
+
+impl Scope {
+    /// The name of all in place of a zone; no zone can be called so.
+    const ALL: &str = "_all";
+
+    /// The scope of a name.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        if name == Self::ALL { Some(Self::All) } else { Zone::new(name).ok().map(Self::Zone) }
+    }
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str(Self::ALL),
+            Self::Zone(zone) => zone.fmt(f),
+        }
+    }
+}
+
+/// One host that is silent: since when, and the largest interval of the members that showed it. Times in virtual
+/// microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Silent {
+    pub(super) since: u64,
+    pub(super) interval: u64,
+}
+
+/// Hosts that fell silent together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mass {
+    /// When the first fell silent.
+    pub(super) first: u64,
+    /// The largest interval of theirs.
+    pub(super) interval: u64,
+    pub(super) hosts: BTreeSet<HostKey>,
+}
+
+impl Mass {
+    /// The most hosts that fell silent within two of their largest intervals, one of them that which fell silent at
+    /// `around`; `silent` are in the order in which they did.
+    pub(super) fn around(around: u64, silent: &[(HostKey, Silent)]) -> Self {
+        let near: Vec<_> = silent.iter().filter(|(_, host)| host.since.abs_diff(around) <= LONGEST).collect();
+        let interval = near.iter().map(|(_, host)| host.interval).max().unwrap_or(0);
+        let window = window(interval);
+        let from = |start: usize| {
+            let first = near[start].1.since;
+            near[start..].iter().take_while(move |(_, host)| host.since <= first + window).count()
+        };
+        let holds_it = |start: &usize| near[*start].1.since <= around && around <= near[*start].1.since + window;
+        let best = (0..near.len()).filter(holds_it).max_by_key(|start| (from(*start), std::cmp::Reverse(*start)));
+        let Some(best) = best else { return Self { first: around, interval, hosts: BTreeSet::new() } };
+        let hosts = near[best..best + from(best)].iter().map(|(key, _)| key.clone()).collect();
+        Self { first: near[best].1.since, interval, hosts }
+    }
+
+    /// Whether so many silent hosts are suspect, where this many others are heard.
+    pub(super) fn is_suspect(&self, heard: usize) -> bool {
+        is_suspect(self.hosts.len(), heard)
+    }
+}
+
+fn is_suspect(silent: usize, heard: usize) -> bool {
+    silent >= FEWEST && silent >= heard
+}
+
+fn window(interval: u64) -> u64 {
+    (2 * interval).min(LONGEST)
+}
+
+/// Hosts whose members are kept from failed, since too many fell silent at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Protection {
+    pub(super) mass: Mass,
+    pub(crate) since: u64,
+    pub(crate) until: u64,
+    /// Those of the hosts that are still silent.
+    pub(super) silent: BTreeSet<HostKey>,
+    /// How many hosts there were, silent or heard, when it began.
+    pub(crate) of: usize,
+}
+
+impl Protection {
+    pub(super) fn new(mass: Mass, heard: usize, at: u64) -> Self {
+        let (silent, of) = (mass.hosts.clone(), mass.hosts.len() + heard);
+        Self { mass, since: at, until: at + LONGEST, silent, of }
+    }
+
+    /// How many hosts are still silent.
+    pub(crate) fn silent(&self) -> usize {
+        self.silent.len()
+    }
+
+    /// Whether a host that falls silent only now belongs to the mass.
+    pub(super) fn admits(&self, host: Silent) -> bool {
+        host.since.abs_diff(self.mass.first) <= window(self.mass.interval.max(host.interval))
+    }
+
+    pub(super) fn add(&mut self, key: HostKey, host: Silent) {
+        self.mass.interval = self.mass.interval.max(host.interval);
+        self.silent.insert(key);
+    }
+
+    /// A host is heard again. Once they are no mass any more, those still silent get the time of one more beat: where a
+    /// network comes back, hosts do not beat all at once.
+    pub(super) fn remove(&mut self, key: &HostKey, at: u64) {
+        let was_silent = self.silent.remove(key);
+        if was_silent && !is_suspect(self.silent.len(), self.of.saturating_sub(self.silent.len())) {
+            self.until = self.until.min(at + grace(self.mass.interval));
+        }
+    }
+
+    /// Until when each host that is still silent is held once the protection has ended by itself: the longest silent go
+    /// first, a tenth at a time.
+    pub(super) fn release(&self, silent_since: impl Fn(&HostKey) -> u64, at: u64) -> BTreeMap<HostKey, u64> {
+        let mut hosts: Vec<&HostKey> = self.silent.iter().collect();
+        hosts.sort_by_key(|key| (silent_since(key), *key));
+        let at_a_time = hosts.len().div_ceil(TENTH).max(1);
+        let steps = hosts.into_iter().enumerate();
+        steps.map(|(place, key)| (key.clone(), at + (place / at_a_time) as u64 * STEP)).collect()
+    }
+}
+
+/// How long a member of a host that is heard again may take for its own next beat.
+pub(super) fn grace(interval: u64) -> u64 {
+    interval + (interval / 4).min(5_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000;
+
+    fn host(name: &str, since: u64, interval: u64) -> (HostKey, Silent) {
+        let key = HostKey::Hive(heartbeat_contract::MemberId::new(name).unwrap());
+        (key, Silent { since: since * S, interval: interval * S })
+    }
+
+    #[test]
+    fn hosts_belong_together_that_fall_silent_within_two_of_their_largest_intervals() {
+        let silent = [host("a", 10, 1), host("b", 14, 1), host("c", 15, 1), host("d", 16, 1), host("e", 19, 1)];
+        let mass = Mass::around(15 * S, &silent);
+        assert_eq!((mass.first, mass.hosts.len()), (14 * S, 3));
+        let silent = [host("a", 10, 1), host("b", 14, 1), host("c", 15, 5), host("d", 16, 1), host("e", 19, 1)];
+        assert_eq!(Mass::around(15 * S, &silent).hosts.len(), 5);
+    }
+
+    #[test]
+    fn no_window_is_longer_than_a_minute() {
+        let silent = [host("a", 0, 300), host("b", 59, 300), host("c", 61, 300)];
+        assert_eq!(Mass::around(0, &silent).hosts.len(), 2);
+        assert_eq!(Mass::around(59 * S, &silent).hosts.len(), 2);
+    }
+
+    #[test]
+    fn three_hosts_that_are_half_of_all_are_suspect_and_fewer_are_not() {
+        assert!(is_suspect(3, 3) && is_suspect(3, 0) && is_suspect(10, 10));
+        assert!(!is_suspect(2, 0) && !is_suspect(3, 4) && !is_suspect(10, 11));
+    }
+
+    #[test]
+    fn hosts_are_let_go_a_tenth_at_a_time() {
+        let silent: Vec<_> = (0..25).map(|n| host(&format!("h{n:02}"), 100 - n, 1)).collect();
+        let mass = Mass { first: 0, interval: S, hosts: silent.iter().map(|(key, _)| key.clone()).collect() };
+        let since = |key: &HostKey| silent.iter().find(|(other, _)| other == key).unwrap().1.since;
+        let ends = Protection::new(mass, 0, 0).release(since, 0);
+        let mut times: Vec<u64> = ends.values().copied().collect();
+        times.sort_unstable();
+        assert_eq!(times[..4], [0, 0, 0, STEP]);
+        assert_eq!(times[24], 8 * STEP);
+        assert_eq!(ends[&silent[24].0], 0, "the longest silent goes first");
+    }
+
+    #[test]
+    fn once_most_are_back_the_others_get_the_time_of_one_more_beat() {
+        let silent: Vec<_> = (0..4).map(|n| host(&format!("h{n}"), 0, 8)).collect();
+        let mass = Mass { first: 0, interval: 8 * S, hosts: silent.iter().map(|(key, _)| key.clone()).collect() };
+        let mut protection = Protection::new(mass, 0, 0);
+        protection.remove(&silent[0].0, S);
+        assert_eq!(protection.until, LONGEST, "three of four are still a mass");
+        protection.remove(&silent[1].0, 2 * S);
+        assert_eq!(protection.until, 12 * S);
+    }
+}

@@ -1,0 +1,329 @@
+//! Mass silence is suspect, and a host dies once.
+
+use std::time::Duration;
+
+use heartbeat_registry::contract::{
+    Cause, EventBody, HealthState, HiveHeartbeat, HoldReason, Policy, ProcessExit, WorkerHeartbeat,
+};
+
+use crate::town::{Place, Town};
+use crate::world::{World, every, id, millis, plain, secs, with};
+
+/// Five zones of four hosts, each with a hive and two workers.
+fn town() -> Town {
+    let mut town = Town::new(5, 4, 2, secs(5));
+    town.settle();
+    town
+}
+
+/// Cuts hosts off for 50 s, and lets them come back.
+fn cut_off(town: &mut Town, is_cut: impl Fn(Place) -> bool) -> crate::town::Happened {
+    town.pass(secs(50), |place, _| !is_cut(place));
+    town.pass(secs(100), |_, _| true);
+    town.events()
+}
+
+#[test]
+fn a_zone_that_is_cut_off_for_50_s_fails_nobody_and_is_told_of_once() {
+    let mut town = town();
+    let happened = cut_off(&mut town, |place| place.zone == 2);
+    assert_eq!(happened.protections(), (vec!["zone-2"], vec!["zone-2"]));
+    assert!(happened.failed().is_empty() && happened.hosts_down().is_empty());
+    assert_eq!(town.world.fleet.stats().members.healthy, 60);
+}
+
+#[test]
+fn most_hosts_cut_off_for_50_s_fail_nobody_and_are_told_of_once() {
+    let mut town = town();
+    // Twelve of twenty, in all zones.
+    let happened = cut_off(&mut town, |place| (place.zone * 4 + place.host) % 5 < 3);
+    assert_eq!(happened.protections(), (vec!["_all"], vec!["_all"]));
+    assert!(happened.failed().is_empty());
+    // The same in whole zones.
+    let happened = cut_off(&mut town, |place| place.zone < 3);
+    assert_eq!(happened.protections(), (vec!["_all"], vec!["_all"]));
+    assert!(happened.failed().is_empty());
+}
+
+#[test]
+fn all_hosts_cut_off_for_50_s_fail_nobody_and_are_told_of_once() {
+    let mut town = town();
+    let happened = cut_off(&mut town, |_| true);
+    assert_eq!(happened.protections(), (vec!["_all"], vec!["_all"]));
+    assert!(happened.failed().is_empty());
+}
+
+#[test]
+fn a_held_member_is_critical_and_shows_what_holds_it_and_until_when() {
+    let mut town = town();
+    town.pass(town.deadline() + secs(5), |place, _| place.zone != 2);
+    let view = town.world.workers.view(&id("worker-2-0-1")).unwrap();
+    assert_eq!((view.state, view.cause), (HealthState::Critical, Some(Cause::Silent)));
+    let [hold] = view.holds.as_slice() else { panic!("{view:?}") };
+    assert_eq!((hold.reason, hold.until.duration_since(hold.since).as_secs()), (HoldReason::MassSilence, 60));
+    let page = town.world.fleet.protections().protections;
+    assert_eq!((page[0].zone.as_str(), page[0].silent_hosts, page[0].hosts, page[0].members), ("zone-2", 4, 4, 12));
+    let words = town.world.workers.explain(&id("worker-2-0-1")).unwrap().words.join(" ");
+    assert!(words.contains("held: mass_silence"), "{words}");
+}
+
+#[test]
+fn hosts_that_stay_silent_fail_after_a_minute_a_tenth_at_a_time() {
+    let mut town = Town::new(1, 20, 0, secs(5));
+    town.settle();
+    town.pass(town.deadline() + Duration::from_mins(2), |_, _| false);
+    let happened = town.events();
+    assert_eq!(happened.protections(), (vec!["_all"], vec!["_all"]));
+    let times = happened.0.iter().filter_map(|event| match &event.body {
+        EventBody::Transition { to: HealthState::Failed, .. } => Some(event.at),
+        _ => None,
+    });
+    let times: Vec<_> = times.collect();
+    assert_eq!(times.len(), 20);
+    for pair in times.chunks(2) {
+        assert_eq!(pair[0], pair[1]);
+    }
+    for tenth in times.chunks(2).collect::<Vec<_>>().windows(2) {
+        assert_eq!(tenth[1][0].duration_since(tenth[0][0]).as_millis(), 6_000);
+    }
+    let first = happened.failed().values().map(|(age, _)| *age).max().unwrap();
+    let deadline = u64::try_from(town.deadline().as_millis()).unwrap();
+    assert!(first <= deadline + 60_000 + 54_000 + 1, "{first}");
+}
+
+#[test]
+fn an_operator_confirms_a_loss_or_lets_go_of_it() {
+    for (confirms, fail_at_once) in [(true, 12), (false, 3)] {
+        let mut town = town();
+        town.pass(town.deadline() + secs(5), |place, _| place.zone != 2);
+        assert!(town.events().failed().is_empty());
+        let fleet = &town.world.fleet;
+        let word = |zone: &str| {
+            if confirms { fleet.confirm_protection(zone) } else { fleet.release_protection(zone) }
+        };
+        assert!(word("zone-1").is_none() && word("no zone").is_none());
+        assert_eq!(word("zone-2").unwrap().members, 12);
+        assert!(word("zone-2").is_none());
+        town.pass(secs(1), |place, _| place.zone != 2);
+        let happened = town.events();
+        assert_eq!(happened.protections(), (vec![], vec!["zone-2"]));
+        assert_eq!(happened.failed().len(), fail_at_once, "confirmed: {confirms}");
+        town.pass(secs(60), |place, _| place.zone != 2);
+        assert_eq!(happened.failed().len() + town.events().failed().len(), 12);
+    }
+}
+
+#[test]
+fn once_most_hosts_are_back_those_that_stay_silent_fail_soon() {
+    let mut town = town();
+    town.pass(secs(30), |place, _| place.zone != 2);
+    let stays_away = Place { zone: 2, host: 3 };
+    town.pass(secs(20), |place, _| place != stays_away);
+    let happened = town.events();
+    assert_eq!(happened.protections(), (vec!["zone-2"], vec!["zone-2"]));
+    let failed = happened.failed();
+    assert_eq!(failed.keys().collect::<Vec<_>>(), ["hive-2-3", "worker-2-3-0", "worker-2-3-1"]);
+    assert_eq!(happened.hosts_down().len(), 1);
+}
+
+#[test]
+fn a_host_that_is_lost_is_one_host_down_with_its_workers_within_four_intervals() {
+    let mut town = town();
+    let lost = Place { zone: 1, host: 2 };
+    town.pass(town.interval * 4, |place, _| place != lost);
+    let happened = town.events();
+    let [down] = happened.hosts_down()[..] else { panic!("{:?}", happened.0) };
+    let EventBody::HostDown { host, members, failed_before } = &down.body else { unreachable!() };
+    assert_eq!((host.as_str(), *members, failed_before.len()), ("hive-1-2", 3, 0));
+    let failed = happened.failed();
+    assert_eq!(failed.len(), 3);
+    assert!(failed.values().all(|(_, group)| *group == Some(down.n)));
+    assert!(happened.protections().0.is_empty());
+    let causes = happened.0.iter().filter_map(|event| match &event.body {
+        EventBody::Transition { to: HealthState::Failed, cause, .. } => *cause,
+        _ => None,
+    });
+    assert!(causes.into_iter().all(|cause| cause == Cause::HostDown));
+    let view = town.world.workers.view(&id("worker-1-2-0")).unwrap();
+    assert_eq!(view.cause, Some(Cause::HostDown));
+    // It comes back, and dies anew: another event.
+    town.pass(town.interval * 2, |_, _| true);
+    town.events();
+    assert_eq!(town.world.workers.view(&id("worker-1-2-0")).unwrap().cause, None);
+    town.pass(town.interval * 4, |place, _| place != lost);
+    assert_eq!(town.events().hosts_down().len(), 1);
+}
+
+#[test]
+fn workers_that_die_beside_a_living_hive_are_no_host_down() {
+    let mut town = town();
+    let place = Place { zone: 1, host: 2 };
+    town.pass(town.interval * 4, |other, worker| other != place || worker.is_none());
+    let happened = town.events();
+    assert_eq!(happened.failed().len(), 2);
+    assert!(happened.hosts_down().is_empty() && happened.failed().values().all(|(_, group)| group.is_none()));
+}
+
+#[test]
+fn a_member_due_before_its_hive_is_told_on_time_and_a_later_host_down_refers_to_it() {
+    let mut town = Town::new(1, 1, 1, secs(10));
+    let place = town.places[0];
+    town.settle();
+    let hasty = || with(every(plain("hasty"), secs(1)), |info| info.hive_id = Some(id(&place.hive())));
+    town.beat(place, None);
+    town.beat(place, Some(0));
+    town.world.workers.start_monitoring(&id("hasty"), Policy::every(secs(1))).unwrap();
+    town.world.accept(hasty());
+    town.events();
+    town.world.pass(secs(4));
+    let happened = town.events();
+    assert_eq!(happened.failed()["hasty"], (3_250, None));
+    assert!(happened.hosts_down().is_empty());
+    town.world.pass(secs(30));
+    let happened = town.events();
+    let [down] = happened.hosts_down()[..] else { panic!("{:?}", happened.0) };
+    let EventBody::HostDown { failed_before, members, .. } = &down.body else { unreachable!() };
+    assert_eq!((failed_before.as_slice(), *members), (["worker/hasty".to_owned()].as_slice(), 3));
+}
+
+#[test]
+fn on_one_or_two_hosts_a_killed_process_fails_on_time() {
+    for hosts in [1, 2] {
+        let mut town = Town::new(1, hosts, 2, secs(5));
+        town.settle();
+        let killed = (town.places[0], Some(1));
+        town.pass(secs(30), |place, member| (place, member) != killed);
+        let deadline = u64::try_from(town.deadline().as_millis()).unwrap();
+        assert_eq!(town.events().failed().get("worker-0-0-1"), Some(&(deadline, None)));
+        // All of both hosts, too: two are no mass.
+        town.pass(secs(30), |_, _| false);
+        assert_eq!(town.events().failed().len(), 3 * hosts as usize - 1);
+    }
+}
+
+#[test]
+fn a_host_that_dies_alone_while_a_zone_is_protected_fails_on_time() {
+    let mut town = town();
+    town.pass(secs(30), |place, _| place.zone != 2);
+    let lost = Place { zone: 4, host: 0 };
+    town.pass(town.interval * 4, |place, _| place.zone != 2 && place != lost);
+    let failed = town.events().failed();
+    assert_eq!(failed.keys().collect::<Vec<_>>(), ["hive-4-0", "worker-4-0-0", "worker-4-0-1"]);
+}
+
+#[test]
+fn hosts_that_die_one_after_the_other_are_no_mass() {
+    let mut town = Town::new(1, 8, 0, secs(1));
+    town.settle();
+    for dead in 1..=8 {
+        town.pass(secs(3), |place, _| place.host >= dead);
+    }
+    town.pass(secs(5), |_, _| false);
+    let happened = town.events();
+    assert!(happened.protections().0.is_empty());
+    assert_eq!(happened.failed().len(), 8);
+}
+
+#[test]
+fn members_that_never_beat_do_not_count_for_the_guard() {
+    let mut world = World::new();
+    for n in 0..6 {
+        world.workers.start_monitoring(&id(&format!("w{n}")), Policy::every(secs(1))).unwrap();
+    }
+    world.pass(secs(4));
+    let failures = world.transitions().iter().filter(|arrow| arrow.ends_with("failed")).count();
+    assert_eq!(failures, 6);
+}
+
+#[test]
+fn goodbyes_of_a_whole_zone_are_no_mass_silence_and_leave_no_host_behind() {
+    let mut town = town();
+    for place in town.places.clone().into_iter().filter(|place| place.zone == 2) {
+        for n in 0..2 {
+            town.world.accept(crate::world::goodbye(town.worker(place, n)));
+        }
+        let mut hive = HiveHeartbeat::new(id(&place.hive()));
+        hive.beat.get_or_insert_default().leaving = Some("shutdown".to_owned());
+        town.hives.record(hive).unwrap();
+    }
+    // Nine of the sixteen that remain are half of those, but not of twenty.
+    town.pass(secs(30), |place, _| place.zone != 2 && (place.zone, place.host) > (2, 0));
+    assert_eq!(town.events().protections().0, ["_all"]);
+}
+
+#[test]
+fn a_hive_that_reports_an_exit_says_why_its_worker_is_silent() {
+    let mut town = Town::new(1, 1, 2, secs(5));
+    town.settle();
+    let place = town.places[0];
+    let report = |town: &Town, exit: ProcessExit| {
+        let mut hive = HiveHeartbeat::new(id(&place.hive()));
+        hive.exited = vec![exit];
+        hive.beat.get_or_insert_default().interval_ms = Some(5_000);
+        town.hives.record(hive).unwrap();
+    };
+    let exit = ProcessExit { pid: Some(4711), signal: Some(9), ..ProcessExit::new(id(&place.worker(0))) };
+    let dead = Some(0);
+    town.pass(secs(10), |_, member| member != dead);
+    report(&town, exit.clone());
+    town.pass(secs(10), |_, member| member != dead);
+    let happened = town.events();
+    let (cause, evidence) = cause_of_failure(&happened.0);
+    assert_eq!(cause, Some(Cause::ProcessDead));
+    assert!(evidence.contains("hive-0-0 reports: process 4711 was ended by signal 9"), "{evidence}");
+
+    // One that has beaten since is not the one that ended, nor are workers of other hives.
+    town.pass(secs(10), |_, _| true);
+    report(&town, ProcessExit { age_ms: Some(20_000), ..exit.clone() });
+    town.world.accept(every(plain("elsewhere"), secs(5)));
+    report(&town, ProcessExit::new(id("elsewhere")));
+    town.events();
+    town.world.pass(secs(20));
+    let causes = town.events().0.into_iter().filter_map(|event| match event.body {
+        EventBody::Transition { to: HealthState::Failed, cause, .. } => cause,
+        _ => None,
+    });
+    assert!(causes.into_iter().all(|cause| cause != Cause::ProcessDead));
+}
+
+fn cause_of_failure(events: &[heartbeat_registry::contract::Event]) -> (Option<Cause>, String) {
+    let failed = events.iter().find_map(|event| match &event.body {
+        EventBody::Transition { to: HealthState::Failed, cause, evidence, .. } => Some((*cause, evidence.join("; "))),
+        _ => None,
+    });
+    failed.expect("someone failed")
+}
+
+#[test]
+fn a_held_member_that_has_to_beat_several_times_never_shows_failed() {
+    let mut town = Town::new(1, 3, 0, secs(1));
+    let patient = Policy { recover_after: 3, ..Policy::every(secs(1)) };
+    for place in town.places.clone() {
+        town.hives.start_monitoring(&id(&place.hive()), patient.clone()).unwrap();
+    }
+    town.settle();
+    town.pass(secs(10), |_, _| false);
+    town.pass(millis(1_500), |_, _| true);
+    assert_eq!(town.hives.health(&id("hive-0-0")), Ok(HealthState::Critical));
+    town.pass(secs(5), |_, _| true);
+    assert_eq!(town.hives.health(&id("hive-0-0")), Ok(HealthState::Healthy));
+    assert!(town.events().failed().is_empty());
+}
+
+#[test]
+fn the_time_for_which_a_member_is_held_ends() {
+    let mut town = Town::new(1, 3, 1, secs(1));
+    town.settle();
+    let bound = town.deadline() + Duration::from_mins(2) + millis(1);
+    town.pass(bound + secs(1), |_, _| false);
+    let failed = town.events().failed();
+    assert_eq!(failed.len(), 6);
+    assert!(failed.values().all(|(age, _)| Duration::from_millis(*age) <= bound), "{failed:?}");
+}
+
+#[test]
+fn a_worker_without_a_hive_is_known_by_its_address_or_process() {
+    let world = World::new();
+    world.accept(WorkerHeartbeat::new(id("a")));
+    assert_eq!(world.workers.view(&id("a")).unwrap().host, "local");
+}
