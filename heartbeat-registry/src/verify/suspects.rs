@@ -51,6 +51,7 @@ impl Verifier {
         let timeout = PATIENCE.min(left * 4 / 5);
         let (kind, id) = &suspect.member;
         if timeout.is_zero() {
+            engine.suspects.probed();
             return;
         }
         let found = match self.ask_now(&engine.kind_name(*kind), id, timeout).await {

@@ -36,6 +36,8 @@ mod sse;
 #[cfg(all(feature = "client", feature = "http"))]
 mod sse_cuts;
 mod stats;
+#[cfg(feature = "verify")]
+mod suspects;
 #[cfg(feature = "http")]
 mod tail;
 mod threads;
