@@ -1,20 +1,30 @@
 //! The pure part: what is known of members and what follows from it. It reads no clock, locks nothing and waits for
 //! nothing; it takes `now` and answers what happened and when to call again.
 
+mod adaptive;
+mod availability;
 mod detector;
 mod directives;
+mod flapping;
 mod hear;
 mod hold;
+mod identity;
 mod judge;
+mod lag;
+mod learning;
+mod loss;
 mod member;
 mod now;
 mod order;
 mod origin;
 mod outlook;
+mod signals;
 mod table;
 mod virtual_clock;
 mod wheel;
+mod work;
 
+pub(crate) use availability::share;
 pub(crate) use hear::{Accepted, Verdict};
 pub(crate) use hold::Hold;
 pub(crate) use judge::explain;
