@@ -20,7 +20,10 @@ pub(crate) fn flags(hot: &Hot, cold: &Cold, now: &Now) -> Vec<Flag> {
 /// The same in sentences, and how far its clock is off.
 pub(crate) fn notable(hot: &Hot, cold: &Cold, now: &Now) -> Vec<String> {
     let overloaded = cold.lag_ms().filter(|_| cold.is_overloaded()).map(|lag| {
-        format!("It is overloaded: its runtime lags by {}, and by more than half its interval for 3 beats.", seconds(lag))
+        format!(
+            "It is overloaded: its runtime lags by {}, and by more than half its interval for 3 beats.",
+            seconds(lag)
+        )
     });
     let flapping = cold.is_flapping().then(|| {
         let score = cold.flap_score(hot, now);

@@ -81,7 +81,8 @@ impl Arrivals {
         self.ticked = (self.ticked + 1).min(LONGEST_MEMORY as u32);
         let share = i64::from(self.ticked);
         let error = offset.saturating_sub(self.offset);
-        self.deviation = self.deviation.saturating_add_signed((error.unsigned_abs() as i64 - self.deviation as i64) / share);
+        self.deviation =
+            self.deviation.saturating_add_signed((error.unsigned_abs() as i64 - self.deviation as i64) / share);
         self.offset = self.offset.saturating_add(error / share);
         self.offset.saturating_sub(offset).max(0).unsigned_abs()
     }

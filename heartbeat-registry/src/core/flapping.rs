@@ -56,7 +56,14 @@ fn half_life(hot: &Hot) -> u64 {
 
 impl Table {
     /// Counts a change of state if it is a recovery, and tells once that there are too many.
-    pub(super) fn count_flap(&mut self, slot: u32, from: HealthState, to: HealthState, now: &Now, facts: &mut Vec<Fact>) {
+    pub(super) fn count_flap(
+        &mut self,
+        slot: u32,
+        from: HealthState,
+        to: HealthState,
+        now: &Now,
+        facts: &mut Vec<Fact>,
+    ) {
         if to != HealthState::Healthy || matches!(from, HealthState::Healthy | HealthState::Left) {
             return;
         }

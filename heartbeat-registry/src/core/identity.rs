@@ -42,7 +42,9 @@ impl Table {
         let (Stale::Incarnation { newest }, Some(order)) = (stale, beat.order()) else { return };
         let (_, cold) = self.both(slot);
         let present = cold.origin;
-        let Some(replaced) = cold.replaced.as_mut().filter(|replaced| replaced.run == order.incarnation) else { return };
+        let Some(replaced) = cold.replaced.as_mut().filter(|replaced| replaced.run == order.incarnation) else {
+            return;
+        };
         let is_first = !std::mem::replace(&mut replaced.is_told, true);
         let is_rival = beat.leaving().is_none() && is_made_after(beat, newest);
         let rival = Rival { origin: beat.origin, at: now.at };

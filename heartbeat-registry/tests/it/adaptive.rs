@@ -1,7 +1,7 @@
 //! Members whose allowance is learnt from their own arrivals.
 
-use heartbeat_registry::contract::{Detector, EventBody, HealthState, MemberView, Policy, WorkerHeartbeat};
 use heartbeat_registry::FleetConfig;
+use heartbeat_registry::contract::{Detector, EventBody, HealthState, MemberView, Policy, WorkerHeartbeat};
 use proptest::prelude::*;
 
 use crate::world::{World, beat, every, id, millis, plain, secs, with};
@@ -199,8 +199,12 @@ fn arrival() -> impl Strategy<Value = Arrival> {
     let stall = prop_oneof![8 => Just(0_u64), 1 => 1_u64..10_000];
     let ticks = prop_oneof![6 => 0_u64..3, 1 => any::<u64>().prop_map(|far| far % (1 << 53))];
     let slept = prop::option::weighted(0.1, 0_u64..10_000);
-    (prop::option::weighted(0.8, ticks), slept, pass, stall)
-        .prop_map(|(tick, slept_ms, pass, stall)| Arrival { tick, slept_ms, pass, stall })
+    (prop::option::weighted(0.8, ticks), slept, pass, stall).prop_map(|(tick, slept_ms, pass, stall)| Arrival {
+        tick,
+        slept_ms,
+        pass,
+        stall,
+    })
 }
 
 proptest! {

@@ -40,7 +40,10 @@ fn two_live_runs_of_one_id_are_told_once_and_shown_for_as_long_as_both_beat() {
     assert_eq!(words(world.events()).iter().filter(|word| **word != "transition").count(), 0, "once per pair of runs");
     world.pass(millis(9_999));
     let shown = view(&world);
-    assert_eq!((&shown.flags[..], &shown.rivals[..]), (&[Flag::DuplicateIdentity][..], &["local".to_owned(), "local".to_owned()][..]));
+    assert_eq!(
+        (&shown.flags[..], &shown.rivals[..]),
+        (&[Flag::DuplicateIdentity][..], &["local".to_owned(), "local".to_owned()][..])
+    );
     let told = world.workers.explain(&id("w")).unwrap().words;
     assert!(told.last().unwrap().starts_with("Two live runs use its id: the older beats from local"), "{told:?}");
     world.pass(millis(1));
