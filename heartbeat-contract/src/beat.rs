@@ -44,7 +44,8 @@ pub struct BeatInfo {
     /// How long the previous beat took to be answered, in milliseconds.
     #[serde(default, deserialize_with = "field::whole_opt", skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<u64>,
-    /// How long the sender's machine slept since the previous beat, in milliseconds.
+    /// How long the sender's machine slept since the previous beat that was acknowledged, in milliseconds; absent if it did
+    /// not, or the sender cannot tell.
     #[serde(default, deserialize_with = "field::whole_opt", skip_serializing_if = "Option::is_none")]
     pub slept_ms: Option<u64>,
     /// The number of the schedule slot this beat was sent for, from 0 again when the interval changes; absent on beats

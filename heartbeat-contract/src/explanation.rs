@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::words::words;
-use crate::{Cause, Deadlines, HealthState, HoldView, Kind, MemberId, ResolvedPolicy, time};
+use crate::{Cause, Deadlines, Flag, HealthState, HoldView, Kind, MemberId, ResolvedPolicy, time};
 
 words! {
     /// What decides the state of a member: of all that speaks for a state, that which speaks for the worst.
@@ -19,6 +19,8 @@ words! {
         Recovery = "recovery",
         /// What it says of itself.
         SelfReport = "self_report",
+        /// It is busy without progress.
+        Stuck = "stuck",
         /// It said goodbye.
         Goodbye = "goodbye",
         /// A word this version does not know.
@@ -70,6 +72,9 @@ pub struct Explanation {
     pub credited_ms: u64,
     /// How far away each edge is; `null` once it left.
     pub deadlines: Option<Deadlines>,
+    /// What else is notable.
+    #[serde(default)]
+    pub flags: Vec<Flag>,
     /// What keeps it from failed just now.
     pub holds: Vec<HoldView>,
     /// What it is judged by.

@@ -25,6 +25,10 @@ pub struct Stats {
     pub events: EventStats,
     /// How fast failures are noticed.
     pub detection: DetectionStats,
+    /// The share of the time of all members in the last 24 h in which they were not failed, 0 to 1; the time in which they
+    /// had left does not count. `null` while there were none.
+    #[serde(default)]
+    pub availability: Option<f64>,
     /// The task that judges.
     pub driver: DriverStats,
     /// Probes of members that became suspect.

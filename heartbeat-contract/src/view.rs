@@ -36,6 +36,10 @@ pub struct MemberView {
     pub zone: Zone,
     /// The address its beats come from; `null` in process.
     pub address: Option<String>,
+    /// Where beats under its id come from while two live runs use it: the older run's address, then the newer's. Empty as
+    /// long as there is but one.
+    #[serde(default)]
+    pub rivals: Vec<String>,
     /// Where it answers health probes, if told.
     pub endpoint: Option<String>,
     /// How long it has been silent, in milliseconds: the true age, whatever is credited. A member that never beat ages from
@@ -52,6 +56,15 @@ pub struct MemberView {
     pub first_seen: Timestamp,
     /// How far away each edge is; `null` once it left.
     pub deadlines: Option<Deadlines>,
+    /// What is added to each edge just now, in milliseconds: the allowance of the policy, or what the adaptive detector
+    /// learnt.
+    #[serde(default)]
+    pub allowance_ms: Option<u64>,
+    /// How surprising its silence is, by its own arrivals, where the adaptive detector judges: with the time since its
+    /// next beat was expected, and the mean deviation of its beats, `log10(1 + (lateness / deviation)^2)`, after
+    /// Cantelli's inequality. For people to look at: nothing is decided by it.
+    #[serde(default)]
+    pub suspicion: Option<f64>,
     /// What it says it is doing.
     pub status: Option<String>,
     /// How it says it feels.
@@ -68,12 +81,29 @@ pub struct MemberView {
     pub seq: Option<u64>,
     /// The share of its beats that never arrived, 0 to 1, by gaps in seq.
     pub loss_rate: Option<f64>,
+    /// The same of the newest 64 beats.
+    #[serde(default)]
+    pub recent_loss_rate: Option<f64>,
     /// How often it came back as a newer run.
     pub restarts: u64,
+    /// How often it recovered lately: each recovery counts for one, and for half as much after 10 minutes, or 20 intervals
+    /// if that is longer. It flaps from 3 on, and until the score is below 1.
+    #[serde(default)]
+    pub flap_score: f64,
+    /// The share of the last 24 h, or since it is known, in which it was not failed, 0 to 1; the time in which it had left,
+    /// and that in which the registry could not listen, does not count.
+    #[serde(default)]
+    pub availability: Option<f64>,
     /// How far its wall clock is ahead of the registry's, in milliseconds, by its newest beat.
     pub skew_ms: Option<i64>,
     /// The round trip it reported last, in milliseconds.
     pub rtt_ms: Option<u64>,
+    /// How late its runtime ran a small task, in milliseconds, as reported last.
+    #[serde(default)]
+    pub runtime_lag_ms: Option<u64>,
+    /// How long its machine slept before its newest beat, in milliseconds; `null` if it did not, or cannot tell.
+    #[serde(default)]
+    pub slept_ms: Option<u64>,
     /// What it is asked and has not yet done.
     pub directives: Vec<Directive>,
     /// Its newest beat; `null` if it never beat, or a kind of your own cannot be written as JSON.

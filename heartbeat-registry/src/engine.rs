@@ -217,7 +217,7 @@ impl Engine {
                 .filter(|(_, hot, cold)| cold.kind == kind && which(hot, &now))
                 .map(|(slot, ..)| slot)
                 .collect();
-            let facts: Vec<Fact> = slots.into_iter().filter_map(|slot| table.forget(slot, reason)).collect();
+            let facts: Vec<Fact> = slots.into_iter().filter_map(|slot| table.forget(slot, reason, &now)).collect();
             forgotten.extend(facts.iter().map(|fact| fact.id.clone()));
             self.tell(facts, &now);
         }
@@ -230,7 +230,7 @@ impl Engine {
         let key = self.key(kind, id);
         let mut table = self.table(key);
         let slot = table.find(key)?;
-        let fact = table.forget(slot, ForgetReason::Asked);
+        let fact = table.forget(slot, ForgetReason::Asked, &now);
         Some(self.tell(fact, &now))
     }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use heartbeat_contract::{Directive, Explanation, HealthState, Kind, MemberId, NextChange, Rule};
+use heartbeat_contract::{Detector, Directive, Explanation, HealthState, Kind, MemberId, NextChange, Rule};
 
 use crate::core::{Cold, Hot, KindIndex, Now, Outlook, explain};
 use crate::engine::Engine;
+use crate::notable::{flags, notable};
 use crate::readable::{humane, seconds};
 use crate::view::{deadlines, holds};
 
@@ -40,20 +41,22 @@ fn explanation(kind: Kind, hot: &Hot, cold: &Cold, outlook: Outlook, now: &Now) 
         age_ms: hot.silence(now) / 1000,
         credited_ms: hot.credited(now) / 1000,
         deadlines: deadlines(hot, now),
+        flags: flags(hot, cold, now),
         holds: holds(hot, cold, now),
         policy: cold.resolved(hot),
         next,
         words: Vec::new(),
     };
-    explanation.words = words(&explanation, hot);
+    explanation.words = words(&explanation, hot, cold);
+    explanation.words.extend(notable(hot, cold, now));
     explanation.words.extend(asked(cold, now));
     explanation
 }
 
 /// Why, by which rule, what happens next, and what would bring it back.
-fn words(told: &Explanation, hot: &Hot) -> Vec<String> {
+fn words(told: &Explanation, hot: &Hot, cold: &Cold) -> Vec<String> {
     let why = why(told, hot.has_beaten());
-    let sentences = [Some(why), Some(rule(told)), credit(told), next(told), Some(way_back(told, hot))];
+    let sentences = [Some(why), Some(rule(told, hot)), credit(told), next(told), Some(way_back(told, hot, cold))];
     sentences.into_iter().flatten().collect()
 }
 
@@ -71,13 +74,14 @@ fn why(told: &Explanation, has_beaten: bool) -> String {
     }
 }
 
-fn rule(told: &Explanation) -> String {
+fn rule(told: &Explanation, hot: &Hot) -> String {
     let policy = &told.policy;
-    let [interval, allowance] = [policy.interval, policy.allowance].map(humane);
-    let [degraded, critical, failed] =
-        [policy.degraded_after(), policy.critical_after(), policy.failed_after()].map(humane);
+    let (interval, edges) = (humane(policy.interval), hot.edges());
+    let [allowance, degraded, critical, failed] = [hot.allowance(), edges.degraded, edges.critical, edges.failed]
+        .map(|micros| humane(Duration::from_micros(micros)));
     let threshold = policy.threshold;
-    let edges = format!("failed beyond {failed} ({threshold} x {interval} + {allowance})");
+    let learnt = if policy.detector == Detector::Adaptive { ", learnt from its arrivals" } else { "" };
+    let edges = format!("failed beyond {failed} ({threshold} x {interval} + {allowance}{learnt})");
     let edges = match threshold {
         2 => format!("degraded from {degraded} of silence, {edges}"),
         _ => format!("degraded from {degraded} of silence, critical from {critical}, {edges}"),
@@ -86,6 +90,13 @@ fn rule(told: &Explanation) -> String {
         Rule::Goodbye => "A goodbye is no failure, and raises no alert.".to_owned(),
         Rule::SelfReport => {
             format!("A member is at least as bad as it says of itself, however punctual its beats. By age: {edges}.")
+        }
+        Rule::Stuck => {
+            let stuck_after = humane(policy.stuck_after);
+            format!(
+                "A member that is busy for {stuck_after} without progress is critical, however punctual its beats. By age: \
+                 {edges}."
+            )
         }
         Rule::Recovery => {
             let beats = policy.recover_after;
@@ -124,12 +135,13 @@ fn next(told: &Explanation) -> Option<String> {
     Some(format!("If it stays silent, it is {to} in {within}, at {at:.3}."))
 }
 
-fn way_back(told: &Explanation, hot: &Hot) -> String {
+fn way_back(told: &Explanation, hot: &Hot, cold: &Cold) -> String {
     let is_unwell = hot.report().is_some_and(|report| HealthState::from(report) > HealthState::Healthy);
     match told.state {
         HealthState::Left if hot.order().is_some() => "It comes back with the first beat of a newer run.".to_owned(),
         HealthState::Healthy => "It stays healthy for as long as it beats in time.".to_owned(),
         HealthState::Left => "It comes back with its next beat.".to_owned(),
+        _ if cold.is_stuck() => "It comes back with the first beat that shows progress, or no work.".to_owned(),
         _ if is_unwell => "It comes back once it beats in time and calls itself healthy.".to_owned(),
         _ => match told.policy.recover_after.saturating_sub(hot.recovered().into()) {
             0 | 1 => "It comes back with its next beat.".to_owned(),

@@ -70,6 +70,7 @@ pub mod http;
 mod kinds;
 mod lock;
 mod log;
+mod notable;
 mod query;
 mod readable;
 mod registry;

@@ -6,10 +6,11 @@ use heartbeat_contract::{
     Deadlines, HealthState, HoldView, Kind, MemberId, MemberStats, MemberView, MembersPage, Stats,
 };
 
-use crate::core::{Cold, Hold, Hot, KindIndex, Now, explain};
+use crate::core::{Cold, Hold, Hot, KindIndex, Now, explain, share};
 use crate::engine::Engine;
 use crate::kinds::{Described, Kinds};
 use crate::lock::lock;
+use crate::notable::flags;
 use crate::query::{InvalidQuery, MembersQuery};
 
 impl MembersQuery {
@@ -116,9 +117,19 @@ impl Engine {
             },
             events: self.log.stats(),
             detection: self.gauges.detection(),
+            availability: self.availability(&now),
             driver: self.gauges.driver(self.sweep_steps(), self.credited()),
             probes: self.suspects.stats(),
         }
+    }
+}
+
+impl Engine {
+    /// The share of the time of all members in which they were not failed.
+    fn availability(&self, now: &Now) -> Option<f64> {
+        let uptimes = self.shards().iter().map(|shard| lock(shard).uptime(now));
+        let [counts, failed] = uptimes.fold([0, 0], |[counts, failed], [more, down]| [counts + more, failed + down]);
+        share(failed, counts)
     }
 }
 
@@ -151,18 +162,21 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
         cause,
         evidence,
         holds: holds(hot, cold, now),
-        flags: Vec::new(),
+        flags: flags(hot, cold, now),
         host: host.to_string(),
         host_from: host.from(),
         hive_id: cold.hive_id.clone(),
         zone: cold.zone.clone(),
         address: cold.origin.address().map(|address| address.to_string()),
+        rivals: cold.rivals(hot, now).into_iter().flatten().map(|origin| origin.to_string()).collect(),
         endpoint: beat.and_then(|beat| beat.endpoint.clone()),
         age_ms: hot.silence(now) / 1000,
         credited_ms: hot.credited(now) / 1000,
         last_seen: cold.last_seen,
         first_seen: cold.first_seen,
         deadlines: deadlines(hot, now),
+        allowance_ms: Some(hot.allowance() / 1000),
+        suspicion: cold.suspicion(now).map(|suspicion| rounded(suspicion, 100.0)),
         status: status.map(str::to_owned),
         self_report: hot.report(),
         interval_ms: cold.declared_ms().map(u64::from),
@@ -171,9 +185,14 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
         incarnation: order.map(|order| order.incarnation),
         seq: order.map(|order| order.seq),
         loss_rate: cold.loss_rate(hot),
+        recent_loss_rate: cold.recent_loss_rate(hot),
         restarts: cold.restarts,
+        flap_score: rounded(cold.flap_score(hot, now), 10.0),
+        availability: cold.availability(hot, now),
         skew_ms: cold.skew_ms,
         rtt_ms: beat.and_then(|beat| beat.rtt_ms),
+        runtime_lag_ms: cold.lag_ms(),
+        slept_ms: beat.and_then(|beat| beat.slept_ms).filter(|slept| *slept > 0),
         directives: cold.asked.at(now.at).collect(),
         payload,
     }
@@ -194,6 +213,11 @@ pub(crate) fn deadlines(hot: &Hot, now: &Now) -> Option<Deadlines> {
         failed_in_ms: until(edges.failed),
     };
     (hot.state() != HealthState::Left).then_some(deadlines)
+}
+
+/// To so many steps per unit: figures for people.
+fn rounded(value: f64, steps: f64) -> f64 {
+    (value * steps).round() / steps
 }
 
 fn millis(micros: u128) -> u64 {

@@ -13,6 +13,7 @@ use crate::clock::monotonic;
 use crate::config::{Fill, check_pace};
 use crate::journal::Causes;
 use crate::shared::Shared;
+use crate::sleep::SleepClock;
 use crate::stamp::Whereabouts;
 use crate::{ConfigError, Directives, HeartbeatConfig, Outcome, Outcomes};
 
@@ -54,6 +55,7 @@ pub struct HeartbeatTask<P: Payload> {
     pub(crate) request_timeout: Option<Duration>,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) collector: Option<fn() -> Fill<P>>,
+    pub(crate) sleep_clock: SleepClock,
 }
 
 /// Checks a config and returns a loop that is ready to [`run`](crate::run) and the handle to it; for those who drive the
@@ -86,9 +88,19 @@ pub fn heartbeat_task<P: Payload>(
         interval: config.interval,
         request_timeout: config.request_timeout,
         collector: config.collector(),
+        sleep_clock: Box::new(|| Duration::ZERO),
         whereabouts: Whereabouts { endpoint: config.endpoint, hive_id: config.hive_id, zone: config.zone },
     };
     Ok((handle, task))
+}
+
+impl<P: Payload> HeartbeatTask<P> {
+    /// Lets beats tell how long the machine slept, so that a registry takes its sleep for no delay of the network: `clock`
+    /// says for how long it has slept so far, as [`system_sleep`](crate::system_sleep) does. Loops that are started with
+    /// one call have that; others tell nothing without.
+    pub fn with_sleep_clock(self, clock: impl Fn() -> Duration + Send + 'static) -> Self {
+        Self { sleep_clock: Box::new(clock), ..self }
+    }
 }
 
 impl<P: Payload> HeartbeatHandle<P> {

@@ -82,6 +82,7 @@ mod schedule;
 mod send_error;
 mod shared;
 mod shown;
+mod sleep;
 mod stamp;
 mod start;
 #[cfg(feature = "http")]
@@ -89,7 +90,7 @@ mod token;
 mod transport;
 
 pub use channel::{Answer, ChannelTransport, Delivery};
-pub use clock::system_clock;
+pub use clock::{system_clock, system_sleep};
 pub use config::{ConfigError, HeartbeatConfig, HiveHeartbeatConfig, WorkerHeartbeatConfig};
 pub use directives::Directives;
 pub use handle::{HeartbeatHandle, HeartbeatTask, heartbeat_task};

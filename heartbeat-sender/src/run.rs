@@ -17,6 +17,7 @@ use crate::handle::HeartbeatTask;
 use crate::journal::{Causes, Journal, Line};
 use crate::schedule::phase;
 use crate::shared::{Shared, Words};
+use crate::sleep::Sleep;
 use crate::stamp::{Mark, Stale, Stamp};
 use crate::{Outcome, SendError, Transport};
 
@@ -75,6 +76,7 @@ struct Run<'a, P, T, C> {
     started: Instant,
     agenda: Agenda,
     stamp: Stamp,
+    sleep: Sleep,
     told: Option<Words>,
     failed: u64,
     /// Whether the run took a newer number for its latest slot; it does so once per slot.
@@ -84,7 +86,17 @@ struct Run<'a, P, T, C> {
 
 impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
     fn begin(task: HeartbeatTask<P>, transport: &'a T, clock: C) -> Self {
-        let HeartbeatTask { shared, outcomes, asked, id, interval, request_timeout, whereabouts, collector } = task;
+        let HeartbeatTask {
+            shared,
+            outcomes,
+            asked,
+            id,
+            interval,
+            request_timeout,
+            whereabouts,
+            collector,
+            sleep_clock,
+        } = task;
         Self {
             shared,
             outcomes,
@@ -95,6 +107,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
             started: monotonic(),
             agenda: Agenda::new(phase(id.as_str(), interval), interval),
             stamp: Stamp::new(clock(), whereabouts),
+            sleep: Sleep::new(sleep_clock),
             id,
             clock,
             told: None,
@@ -159,7 +172,8 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
             fill(&mut payload);
         }
         let at = (self.clock)();
-        let mark = Mark { due, at, interval: snapshot.interval, progress: snapshot.progress, leaving };
+        let slept = self.sleep.for_beat();
+        let mark = Mark { due, at, interval: snapshot.interval, progress: snapshot.progress, slept, leaving };
         let seq = self.stamp.apply(&mut payload, mark);
         (seq, payload)
     }
@@ -167,6 +181,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
     fn acknowledged(&mut self, seq: u64, ack: Ack, sent_at: Instant, now: Instant) {
         let rtt = now - sent_at;
         self.stamp.acknowledged(rtt);
+        self.sleep.acknowledged();
         self.agenda.acknowledged(self.since_start(now), &ack);
         self.asked.send_if_modified(|asked| asked.hear(&ack.directives));
         self.failed = 0;

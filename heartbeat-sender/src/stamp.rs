@@ -32,6 +32,8 @@ pub(crate) struct Mark {
     pub(crate) at: Timestamp,
     pub(crate) interval: Duration,
     pub(crate) progress: Option<Progress>,
+    /// How long the machine slept before.
+    pub(crate) slept: Duration,
     pub(crate) leaving: Option<String>,
 }
 
@@ -73,6 +75,7 @@ impl Stamp {
             zone: zone.or(own.zone),
             progress: mark.progress.or(own.progress),
             rtt_ms: self.rtt.map(millis),
+            slept_ms: Some(millis(mark.slept)).filter(|slept| *slept > 0).or(own.slept_ms),
             tick,
             leaving: mark.leaving,
             ..own
@@ -127,7 +130,8 @@ mod tests {
     }
 
     fn mark(due: Due) -> Mark {
-        Mark { due, at: Timestamp::UNIX_EPOCH, interval: Duration::from_secs(30), progress: None, leaving: None }
+        let (at, interval, slept) = (Timestamp::UNIX_EPOCH, Duration::from_secs(30), Duration::ZERO);
+        Mark { due, at, interval, progress: None, slept, leaving: None }
     }
 
     fn worker() -> WorkerHeartbeat {

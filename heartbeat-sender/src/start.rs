@@ -7,7 +7,7 @@ use heartbeat_contract::Payload;
 use heartbeat_contract::{HiveHeartbeat, WorkerHeartbeat};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::clock::system_clock;
+use crate::clock::{system_clock, system_sleep};
 use crate::handle::Driver;
 use crate::{ConfigError, HeartbeatConfig, HeartbeatHandle, Transport, heartbeat_task, run};
 #[cfg(feature = "http")]
@@ -68,6 +68,7 @@ pub fn start_over<P: Payload, T: Transport<P>>(
     transport: T,
 ) -> Result<HeartbeatHandle<P>, ConfigError> {
     let (handle, task) = heartbeat_task(config)?;
+    let task = task.with_sleep_clock(system_sleep);
     let runtime = OwnRuntime::new()?;
     let beat = move || {
         runtime.block_on(run(task, transport, system_clock, std::future::pending()));
@@ -90,6 +91,7 @@ pub fn spawn_on<P: Payload, T: Transport<P>>(
     transport: T,
 ) -> Result<HeartbeatHandle<P>, ConfigError> {
     let (handle, task) = heartbeat_task(config)?;
+    let task = task.with_sleep_clock(system_sleep);
     let task = runtime.spawn(async move {
         run(task, transport, system_clock, std::future::pending()).await;
     });

@@ -127,14 +127,20 @@ fn a_view_has_every_key_also_when_nothing_is_known() {
         "endpoint",
         "last_seen",
         "deadlines",
+        "allowance_ms",
+        "suspicion",
         "status",
         "self_report",
         "interval_ms",
         "incarnation",
         "seq",
         "loss_rate",
+        "recent_loss_rate",
+        "availability",
         "skew_ms",
         "rtt_ms",
+        "runtime_lag_ms",
+        "slept_ms",
         "payload",
     ];
     for key in optional {
@@ -142,6 +148,21 @@ fn a_view_has_every_key_also_when_nothing_is_known() {
     }
     let decoded: MemberView = serde_json::from_value(view).unwrap();
     assert_eq!(serde_json::to_value(decoded).unwrap().as_object().unwrap().len(), keys);
+}
+
+#[test]
+fn what_a_registry_of_an_older_version_shows_still_decodes() {
+    let old: MemberView = serde_json::from_str(golden!("view_of_an_older_registry")).unwrap();
+    assert!(old.allowance_ms.is_none() && old.availability.is_none() && old.rivals.is_empty());
+    let new: MemberView = serde_json::from_str(golden!("view")).unwrap();
+    assert_eq!(old.policy, new.policy);
+    let without = |json: &str, key: &str| {
+        let mut value: Value = serde_json::from_str(json).unwrap();
+        value.as_object_mut().unwrap().remove(key).unwrap();
+        value
+    };
+    assert!(serde_json::from_value::<Stats>(without(golden!("stats"), "availability")).is_ok());
+    assert!(serde_json::from_value::<Explanation>(without(golden!("explanation"), "flags")).is_ok());
 }
 
 #[test]

@@ -86,12 +86,19 @@ pub(super) fn member(member: &MemberView) -> String {
         ("self-report", member.self_report.map_or_else(dash, |report| report.to_string())),
         ("host", format!("{} (by {})", member.host, member.host_from)),
         ("zone", member.zone.to_string()),
+        ("beats from", beats_from(member)),
         ("endpoint", member.endpoint.clone().unwrap_or_else(dash)),
         ("judged by", judged_by(member)),
         ("run", member.incarnation.map_or_else(|| "unordered".to_owned(), |run| run.to_string())),
         ("seq", member.seq.map_or_else(dash, |seq| seq.to_string())),
         ("restarts", member.restarts.to_string()),
-        ("beats lost", member.loss_rate.map_or_else(dash, |rate| format!("{:.1} %", rate * 100.0))),
+        ("beats lost", beats_lost(member)),
+        ("availability", member.availability.map_or_else(dash, percent)),
+        ("flap score", format!("{:.1}", member.flap_score)),
+        ("flags", words_or_dash(member.flags.iter().map(|flag| flag.as_str()))),
+        ("runtime lag", member.runtime_lag_ms.map_or_else(dash, seconds)),
+        ("clock ahead by", member.skew_ms.map_or_else(dash, signed)),
+        ("slept", member.slept_ms.map_or_else(dash, seconds)),
     ];
     if let Some(deadlines) = member.deadlines {
         rows.push(("degraded in", ahead(deadlines.degraded_in_ms)));
@@ -99,8 +106,10 @@ pub(super) fn member(member: &MemberView) -> String {
         rows.push(("failed in", ahead(deadlines.failed_in_ms)));
     }
     rows.extend(member.holds.iter().map(|hold| ("held", format!("{} until {:.3}", hold.reason, hold.until))));
-    let asked: Vec<&str> = member.directives.iter().map(|directive| directive.as_str()).collect();
-    rows.push(("asked for", if asked.is_empty() { dash() } else { asked.join(", ") }));
+    if let Some(suspicion) = member.suspicion {
+        rows.push(("suspicion", format!("{suspicion:.2}, which decides nothing")));
+    }
+    rows.push(("asked for", words_or_dash(member.directives.iter().map(|directive| directive.as_str()))));
     let payload = member.payload.as_ref().and_then(|payload| serde_json::to_string_pretty(payload).ok());
     rows.push(("payload", payload.unwrap_or_else(dash)));
     pairs(rows)
@@ -177,6 +186,7 @@ pub(super) fn stats(stats: &Stats) -> String {
                 percentile(detection.p99_ms)
             ),
         ),
+        ("availability", stats.availability.map_or_else(dash, percent)),
         ("driver", if driver.alive { "alive".to_owned() } else { "DEAD: nobody is judged".to_owned() }),
         ("credited", seconds(driver.credited_ms)),
         ("suspects probed", format!("{}, {} dropped", stats.probes.done, stats.probes.dropped)),
@@ -257,13 +267,46 @@ fn pairs<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
 }
 
 fn judged_by(member: &MemberView) -> String {
-    let policy = &member.policy;
+    let mut policy = member.policy.clone();
+    if let Some(allowance) = member.allowance_ms {
+        policy.allowance = Duration::from_millis(allowance);
+    }
     let [degraded, critical, failed] =
         [policy.degraded_after(), policy.critical_after(), policy.failed_after()].map(humane);
     format!(
         "a beat every {}: degraded after {degraded}, critical after {critical}, failed after {failed}",
         humane(policy.interval)
     )
+}
+
+fn beats_from(member: &MemberView) -> String {
+    match &member.rivals[..] {
+        [] => member.address.clone().unwrap_or_else(dash),
+        rivals => format!("two live runs: {}", rivals.join(", ")),
+    }
+}
+
+fn beats_lost(member: &MemberView) -> String {
+    let recent = member.recent_loss_rate.map(|rate| format!(", {} of the newest 64", percent(rate)));
+    member.loss_rate.map_or_else(dash, |rate| percent(rate) + &recent.unwrap_or_default())
+}
+
+/// `99.98 %`; only what is whole is told as 100.
+fn percent(share: f64) -> String {
+    match share * 100.0 {
+        percent if percent < 100.0 => format!("{:.2} %", percent.min(99.99)),
+        _ => "100 %".to_owned(),
+    }
+}
+
+fn signed(millis: i64) -> String {
+    let sign = if millis < 0 { "-" } else { "" };
+    format!("{sign}{}", seconds(millis.unsigned_abs()))
+}
+
+fn words_or_dash<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let words: Vec<&str> = words.collect();
+    if words.is_empty() { dash() } else { words.join(", ") }
 }
 
 fn dash() -> String {

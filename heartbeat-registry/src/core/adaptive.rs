@@ -6,6 +6,8 @@
 //! and a long window. To that come four mean deviations, as in Jacobson's retransmission timer (SIGCOMM 1988), and the
 //! largest recent gap, which decays. All of it is integer arithmetic, so that the same arrivals give the same deadlines.
 
+mod suspicion;
+
 /// The largest share of one arrival in the averages: 1/32.
 const LONGEST_MEMORY: u64 = 32;
 /// The peak shrinks by 1/512 with each beat.

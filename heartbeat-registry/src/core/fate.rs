@@ -9,7 +9,7 @@ use super::hold::Hold;
 use super::host::{Host, HostKey};
 use super::hosts::Member;
 use super::judge::{Silence, explain};
-use super::now::{Now, micros};
+use super::now::Now;
 use super::table::{Fact, Table};
 
 /// A member that a sweep noticed.
@@ -85,9 +85,7 @@ impl Table {
                 let silence = Silence::of(hot, cold, now);
                 let (cause, evidence) = explain(HealthState::Failed, hot, cold, now);
                 self.transit(slot, HealthState::Failed, silence, (cause, evidence), now, facts);
-                let due = now.at.saturating_add(micros(self.defaults.forget_failed_after));
-                self.wheel.arm(&mut self.hot, slot, due);
-                due
+                self.review(slot, now, facts)
             }
         }
     }

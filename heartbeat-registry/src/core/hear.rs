@@ -6,7 +6,9 @@ use std::time::Duration;
 use heartbeat_contract::{Cause, Directive, EventBody, HealthState, Order, Policy, ResolvedPolicy};
 
 use super::directives::Asked;
-use super::judge::Silence;
+use super::identity::Replaced;
+use super::judge::{Recovery, Silence};
+use super::learning::tells_gap;
 use super::member::{Beat, Cold, Hot, Key};
 use super::now::Now;
 use super::order::{self, News, Stale};
@@ -59,19 +61,20 @@ impl Table {
             Ok(news) => news,
             Err(stale) => {
                 self.tally.refused += 1;
-                facts.extend(self.superseded(slot, beat, stale));
+                self.hear_refused(slot, beat, stale, now, facts);
                 return Err(stale);
             }
         };
         if news == News::Duplicate {
             self.tally.duplicate += 1;
+            self.hear_late(slot, beat);
             return Ok(self.accepted(slot, Verdict::Duplicate, u64::MAX));
         }
         let becomes_ordered = hot.has_beaten() && hot.order().is_none() && beat.order().is_some();
         let new_run = news == News::NewRun;
         let (hot, cold) = self.both(slot);
         let silence = Silence::of(hot, cold, now);
-        let restart = new_run.then(|| self.begin_run(slot, beat.order(), facts));
+        let recovery = if new_run { Some(self.begin_run(slot, beat.order(), facts)) } else { woken(hot, beat) };
         if !new_run {
             self.count_towards_recovery(slot, now);
         }
@@ -85,7 +88,7 @@ impl Table {
         }
         let (verdict, due) = match beat.leaving() {
             Some(reason) => (Verdict::Left, self.leave(slot, reason, silence, now, facts)),
-            None => (Verdict::Fresh, self.settle(slot, silence, restart, now, facts)),
+            None => (Verdict::Fresh, self.settle(slot, silence, recovery, now, facts)),
         };
         Ok(self.accepted(slot, verdict, due))
     }
@@ -104,6 +107,7 @@ impl Table {
         let (hot, cold) = self.both(slot);
         cold.policy = policy;
         cold.settle_interval(hot, if hot.has_beaten() { Told::Later } else { Told::Nothing });
+        cold.learn_anew(hot);
         let resolved = cold.resolved(hot);
         let body =
             if known.is_none() { EventBody::Registered {} } else { EventBody::Policy { policy: resolved.clone() } };
@@ -116,16 +120,13 @@ impl Table {
         self.tally.fresh += 1;
         let default_zone = self.defaults.zone.clone();
         let (hot, cold) = self.both(slot);
-        let counts_anew = new_run || hot.order().is_none();
+        let tells_gap = tells_gap(hot, beat, now);
+        let newest = hot.order().filter(|_| !new_run).map(|order| order.seq);
+        cold.received.hear(newest, beat.order().map_or(0, |order| order.seq));
         hot.set_order(beat.order());
         hot.heard = now.at;
         hot.heard_mono = now.mono;
         hot.report = beat.report;
-        if counts_anew {
-            cold.first_seq = beat.order().map_or(0, |order| order.seq);
-            cold.received = 0;
-        }
-        cold.received += 1;
         cold.last_seen = Some(now.wall);
         cold.mass_hold = None;
         cold.finding = None;
@@ -146,21 +147,32 @@ impl Table {
         }
         cold.declared_ms = beat.declared_ms();
         cold.settle_interval(hot, if new_run { Told::Nothing } else { Told::ByAck });
+        cold.hear_signals(hot, beat, new_run, tells_gap, now);
+    }
+
+    /// A beat came again, or was overtaken: only its loss may have to be taken back.
+    fn hear_late(&mut self, slot: u32, beat: &Beat<'_>) {
+        let (hot, cold) = self.both(slot);
+        if let (Some(known), Some(order)) = (hot.order(), beat.order())
+            && known.incarnation == order.incarnation
+        {
+            cold.received.hear_late(known.seq, order.seq);
+        }
     }
 
     /// A newer run replaces the one that is known, with a clean slate.
-    fn begin_run(&mut self, slot: u32, order: Option<Order>, facts: &mut Vec<Fact>) -> (Cause, String) {
+    fn begin_run(&mut self, slot: u32, order: Option<Order>, facts: &mut Vec<Fact>) -> Recovery {
         self.void_all(slot, facts);
         let (hot, cold) = self.both(slot);
         let previous = hot.order().map(|known| known.incarnation);
         cold.restarts += 1;
-        cold.superseded = previous;
+        cold.replaced = previous.map(|run| Box::new(Replaced::new(run)));
         hot.floor = HealthState::Healthy;
         hot.recovered = 0;
         let mut fact = self.fact(slot, EventBody::Restarted { previous_incarnation: previous });
         fact.incarnation = order.map(|order| order.incarnation);
         facts.push(fact);
-        (Cause::Restarted, "a newer run beats".to_owned())
+        (Some(Cause::Restarted), "a newer run beats".to_owned())
     }
 
     /// Counts a beat of a member that was late, and lets its state last until enough came in a row.
@@ -192,21 +204,16 @@ impl Table {
         self.review(slot, now, facts)
     }
 
-    /// Tells, once per run, that a beat of the run before it was refused: that run still lives.
-    fn superseded(&mut self, slot: u32, beat: &Beat<'_>, stale: Stale) -> Option<Fact> {
-        let Stale::Incarnation { newest } = stale else { return None };
-        let older = beat.order()?.incarnation;
-        let (_, cold) = self.both(slot);
-        cold.superseded.take_if(|run| *run == older)?;
-        let mut fact = self.fact(slot, EventBody::Superseded { newest_incarnation: newest });
-        fact.incarnation = Some(older);
-        Some(fact)
-    }
-
     fn accepted(&self, slot: u32, verdict: Verdict, due: u64) -> Accepted {
         let (_, cold) = self.get(slot).expect("a beat was taken for it");
         Accepted { slot, verdict, next_in: Duration::from_millis(cold.granted_ms.into()), due, asked: cold.asked }
     }
+}
+
+/// What a member that is unwell tells with the beat by which it may recover: that its machine slept.
+fn woken(hot: &Hot, beat: &Beat<'_>) -> Option<Recovery> {
+    let slept = beat.slept_ms().filter(|_| hot.state != HealthState::Healthy)?;
+    Some((None, format!("its machine slept for {:.1} s", slept as f64 / 1000.0)))
 }
 
 impl Cold {

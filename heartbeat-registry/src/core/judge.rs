@@ -30,7 +30,7 @@ fn judge(hot: &Hot, cold: &Cold, defaults: &Defaults, now: &Now) -> Judgement {
         }
         (None, None) => (hot.state, now.at),
     };
-    Judgement { state: by_age.max(hot.floor).max(hot.report.into()), due }
+    Judgement { state: by_age.max(hot.floor).max(hot.report.into()).max(cold.state_by_work()), due }
 }
 
 /// Why a member is in its state, and what speaks for it.
@@ -47,6 +47,9 @@ pub(crate) fn explain(state: HealthState, hot: &Hot, cold: &Cold, now: &Now) -> 
         return (None, Vec::new());
     }
     let by_age = hot.edges().state(hot.age(now));
+    if let Some(work) = cold.decisive_work(hot, by_age) {
+        return (Some(Cause::Stuck), vec![work.evidence()]);
+    }
     if HealthState::from(hot.report) > by_age.max(hot.floor) {
         return (Some(Cause::SelfReported), vec![format!("calls itself {}", hot.report)]);
     }
@@ -64,6 +67,9 @@ pub(crate) fn explain(state: HealthState, hot: &Hot, cold: &Cold, now: &Now) -> 
     evidence.push(format!("all of its host {} is silent (event {event})", cold.host_key()));
     (Some(Cause::HostDown), evidence)
 }
+
+/// Why a member is healthy again, if its beat tells more than that it lives.
+pub(super) type Recovery = (Option<Cause>, String);
 
 /// How long a member was silent, before whatever happened now.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +100,7 @@ impl Table {
             #[cfg(test)]
             assert!(!std::mem::take(&mut self.panics_next), "a test asked for it");
             if self.is_forgotten_by(slot, now) {
-                facts.extend(self.forget(slot, ForgetReason::Expired));
+                facts.extend(self.forget(slot, ForgetReason::Expired, now));
                 continue;
             }
             if self.becomes_suspect(slot, now) {
@@ -114,6 +120,7 @@ impl Table {
         let (hot, cold) = self.both(slot);
         if hot.state == HealthState::Left {
             let due = cold.state_since.saturating_add(micros(self.defaults.forget_left_after));
+            let due = self.settle_flapping(slot, now, facts).map_or(due, |settles| settles.min(due));
             self.wheel.arm(&mut self.hot, slot, due);
             return due;
         }
@@ -126,7 +133,7 @@ impl Table {
         &mut self,
         slot: u32,
         silence: Silence,
-        restart: Option<(Cause, String)>,
+        recovery: Option<Recovery>,
         now: &Now,
         facts: &mut Vec<Fact>,
     ) -> u64 {
@@ -134,14 +141,15 @@ impl Table {
         let (hot, cold) = self.get(slot).expect("slots in the index and the wheel are taken");
         let Judgement { state, due } = judge(hot, cold, &self.defaults, now);
         if state != hot.state {
-            let why = match restart {
-                Some((cause, evidence)) if state == HealthState::Healthy => (Some(cause), vec![evidence]),
+            let why = match recovery {
+                Some((cause, evidence)) if state == HealthState::Healthy => (cause, vec![evidence]),
                 _ => explain(state, hot, cold, now),
             };
             self.transit(slot, state, silence, why, now, facts);
         }
         let lapse = self.get(slot).and_then(|(_, cold)| cold.asked.next_lapse());
-        let due = lapse.map_or(due, |lapse| lapse.min(due));
+        let settles = self.settle_flapping(slot, now, facts);
+        let due = [lapse, settles].into_iter().flatten().fold(due, u64::min);
         self.wheel.arm(&mut self.hot, slot, due);
         due
     }
@@ -164,6 +172,7 @@ impl Table {
         let Silence { age_ms, credited_ms, last_seen } = silence;
         let body = EventBody::Transition { from, to, age_ms, credited_ms, last_seen, cause, evidence, group };
         facts.push(Fact { gone_from, ..self.fact(slot, body) });
+        self.count_flap(slot, from, to, now, facts);
         if !to.is_online() {
             self.void_all(slot, facts);
         }

@@ -9,14 +9,21 @@ use heartbeat_contract::{
 };
 use jiff::Timestamp;
 
+use super::adaptive::Arrivals;
+use super::availability::Absences;
 use super::detector::Edges;
 use super::directives::Asked;
 use super::finding::Finding;
 use super::hold::Hold;
 use super::host::{Host, HostKey};
+use super::flapping::Flaps;
+use super::identity::Replaced;
+use super::lag::Lag;
+use super::loss::Received;
 use super::now::Now;
 use super::origin::Origin;
 use super::wheel::Node;
+use super::work::Work;
 
 /// Which kind a member is of, by the fleet's own numbering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +70,11 @@ impl<'a> Beat<'a> {
 
     pub(crate) fn leaving(&self) -> Option<&str> {
         self.info?.leaving.as_deref()
+    }
+
+    /// How long the sender's machine slept before it, in milliseconds, if it did.
+    pub(super) fn slept_ms(&self) -> Option<u64> {
+        self.info?.slept_ms.filter(|slept| *slept > 0)
     }
 
     /// The declared interval, else the default one.
@@ -185,8 +197,17 @@ impl Hot {
     }
 
     pub(crate) fn edges(&self) -> Edges {
-        let micros = |ms: u32| u64::from(ms) * 1000;
-        Edges::fixed(micros(self.interval_ms), micros(self.allowance_ms), u64::from(self.threshold))
+        Edges::fixed(self.interval(), self.allowance(), u64::from(self.threshold))
+    }
+
+    /// The interval it is judged by, in microseconds.
+    pub(super) fn interval(&self) -> u64 {
+        u64::from(self.interval_ms) * 1000
+    }
+
+    /// What is added to each edge, in microseconds.
+    pub(crate) fn allowance(&self) -> u64 {
+        u64::from(self.allowance_ms) * 1000
     }
 
     /// The age that judges, in microseconds.
@@ -242,11 +263,17 @@ pub(crate) struct Cold {
     /// The event that told that its whole host is down, if that is why it failed.
     pub(super) group: Option<u64>,
     pub(crate) restarts: u64,
-    /// The run before the present one, until a beat of it was refused and that was told.
-    pub(super) superseded: Option<u64>,
-    /// The first seq of the run, and how many beats of it came: their gap is loss.
-    pub(super) first_seq: u64,
-    pub(super) received: u64,
+    /// The run before the present one.
+    pub(super) replaced: Option<Box<Replaced>>,
+    pub(super) received: Received,
+    /// What the adaptive detector learnt.
+    pub(super) arrivals: Option<Box<Arrivals>>,
+    pub(super) work: Option<Box<Work>>,
+    pub(super) lag: Lag,
+    pub(super) flaps: Option<Box<Flaps>>,
+    /// Virtual time since when it is known.
+    pub(super) known_since: u64,
+    pub(super) absences: Option<Box<Absences>>,
     pub(crate) skew_ms: Option<i64>,
     pub(crate) asked: Asked,
     pub(crate) attachment: Option<Attachment>,
@@ -275,9 +302,14 @@ impl Cold {
             finding: None,
             group: None,
             restarts: 0,
-            superseded: None,
-            first_seq: 0,
-            received: 0,
+            replaced: None,
+            received: Received::default(),
+            arrivals: None,
+            work: None,
+            lag: Lag::default(),
+            flaps: None,
+            known_since: now.at,
+            absences: None,
             skew_ms: None,
             asked: Asked::default(),
             attachment: None,
@@ -301,8 +333,12 @@ impl Cold {
 
     /// The share of the run's beats that never came, by gaps in seq.
     pub(crate) fn loss_rate(&self, hot: &Hot) -> Option<f64> {
-        let sent = hot.order()?.seq - self.first_seq + 1;
-        Some(1.0 - self.received as f64 / sent as f64)
+        Some(self.received.loss(hot.order()?.seq))
+    }
+
+    /// The same of the newest 64 beats.
+    pub(crate) fn recent_loss_rate(&self, hot: &Hot) -> Option<f64> {
+        Some(self.received.recent_loss(hot.order()?.seq))
     }
 }
 

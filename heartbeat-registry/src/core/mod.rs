@@ -2,25 +2,34 @@
 //! nothing; it takes `now` and answers what happened and when to call again.
 
 mod adaptive;
+mod availability;
 mod detector;
 mod directives;
 mod fate;
 mod finding;
+mod flapping;
 mod guard;
 mod hear;
 mod hold;
 mod host;
 mod hosts;
+mod identity;
 mod judge;
+mod lag;
+mod learning;
+mod loss;
 mod member;
 mod now;
 mod order;
 mod origin;
 mod outlook;
+mod signals;
 mod table;
 mod virtual_clock;
 mod wheel;
+mod work;
 
+pub(crate) use availability::share;
 pub(crate) use fate::{Fate, Noticed, Notices};
 pub(crate) use finding::{Finding, Found, Source};
 pub(crate) use guard::{Protection, Scope};

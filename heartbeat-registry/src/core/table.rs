@@ -8,6 +8,7 @@ use hashbrown::HashTable;
 use heartbeat_contract::{EventBody, ForgetReason, HealthState, MemberId, Policy, Zone};
 
 use super::host::Host;
+use super::availability::Uptime;
 use super::member::{Attachment, Cold, Hot, Key, KindIndex};
 use super::now::Now;
 use super::wheel::{Node, Wheel};
@@ -50,6 +51,7 @@ pub(crate) struct Table {
     /// Who may be forgotten to make room: first those that left, then those that failed, oldest first.
     retired: BTreeSet<(bool, u64, u32)>,
     counts: Vec<[u64; HealthState::ALL.len()]>,
+    pub(super) uptime: Uptime,
     pub(super) tally: Tally,
     pub(super) defaults: Defaults,
     #[cfg(test)]
@@ -66,6 +68,7 @@ impl Table {
             wheel: Wheel::new(),
             retired: BTreeSet::new(),
             counts: Vec::new(),
+            uptime: Uptime::default(),
             tally: Tally::default(),
             defaults,
             #[cfg(test)]
@@ -131,7 +134,7 @@ impl Table {
     }
 
     /// Forgets the member in a slot.
-    pub(crate) fn forget(&mut self, slot: u32, reason: ForgetReason) -> Option<Fact> {
+    pub(crate) fn forget(&mut self, slot: u32, reason: ForgetReason, now: &Now) -> Option<Fact> {
         let cold = self.cold.get_mut(slot as usize)?.take()?;
         let hot = &self.hot[slot as usize];
         let (state, incarnation) = (hot.state, hot.order().map(|order| order.incarnation));
@@ -140,6 +143,7 @@ impl Table {
             entry.remove();
         }
         self.uncount(cold.kind, state, cold.state_since, slot);
+        self.uptime.change(Some(state), None, now.at);
         self.free.push(slot);
         let body = EventBody::Forgotten { reason };
         Some(Fact { kind: cold.kind, id: cold.id, incarnation, gone_from: cold.host, body })
@@ -164,6 +168,7 @@ impl Table {
         let hash_of = |slot: &u32| self.cold[*slot as usize].as_ref().map_or(0, |cold| cold.hash);
         self.index.insert_unique(key.hash, slot, hash_of);
         self.count(key.kind, HealthState::Healthy, now.at, slot);
+        self.uptime.change(None, Some(HealthState::Healthy), now.at);
         slot
     }
 
@@ -189,7 +194,9 @@ impl Table {
         let before = std::mem::replace(&mut hot.state, state);
         let since = std::mem::replace(&mut cold.state_since, now.at);
         cold.state_since_wall = now.wall;
+        cold.end_state(before, since, now.at);
         let kind = cold.kind;
+        self.uptime.change(Some(before), Some(state), now.at);
         self.uncount(kind, before, since, slot);
         self.count(kind, state, now.at, slot);
     }

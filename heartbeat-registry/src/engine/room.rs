@@ -46,7 +46,7 @@ impl Engine {
             };
             let mut table = lock(&self.shards[shard]);
             if table.oldest_retired(&now) == Some((failed, since, slot)) {
-                let fact = table.forget(slot, ForgetReason::Room);
+                let fact = table.forget(slot, ForgetReason::Room, &now);
                 self.tell(fact, &now);
             }
         }

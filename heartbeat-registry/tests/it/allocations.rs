@@ -3,9 +3,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use heartbeat_registry::contract::{WorkerHeartbeat, decode};
+use heartbeat_registry::FleetConfig;
+use heartbeat_registry::contract::{Detector, Policy, WorkerHeartbeat, decode};
 
-use crate::world::World;
+use crate::world::{World, id};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -40,14 +41,28 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn record_allocates_nothing_for_a_known_member_while_its_history_wraps() {
+    assert_eq!(allocations_of_known_members(&World::new()), 0);
+}
+
+#[test]
+fn nor_does_it_for_a_member_whose_allowance_is_learnt() {
+    let policy = Policy { detector: Detector::Adaptive, ..Policy::default() };
+    let world = World::with(FleetConfig { policy: policy.clone(), ..FleetConfig::default() });
+    assert_eq!(allocations_of_known_members(&world), 0);
+    let world = World::new();
+    world.workers.start_monitoring(&id("worker-123"), policy).unwrap();
+    assert_eq!(allocations_of_known_members(&world), 0);
+}
+
+fn allocations_of_known_members(world: &World) -> u64 {
     let full: WorkerHeartbeat =
         decode(include_bytes!("../../../heartbeat-contract/tests/golden/worker_full.json")).unwrap();
-    let world = World::new();
     let mut beats: Vec<_> = (0..400_u64)
         .map(|seq| {
             let mut beat = full.clone();
             let info = beat.beat.as_mut().unwrap();
             info.seq = Some(seq);
+            info.tick = Some(seq);
             // Metadata changes now and then, as it does.
             if seq % 7 == 0 {
                 beat.metadata = None;
@@ -63,5 +78,5 @@ fn record_allocates_nothing_for_a_known_member_while_its_history_wraps() {
     for beat in measured {
         world.accept(beat);
     }
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    ALLOCATIONS.get() - before
 }

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod adaptive;
 mod alerts;
 mod allocations;
+mod availability;
 #[cfg(all(feature = "client", feature = "http"))]
 mod client;
 #[cfg(feature = "server")]
@@ -13,12 +15,14 @@ mod driver;
 #[cfg(feature = "verify")]
 mod endpoint;
 mod explain;
+mod flapping;
 mod fleet;
 #[cfg(all(feature = "client", feature = "http"))]
 mod follow;
 mod guard;
 #[cfg(feature = "http")]
 mod http;
+mod identity;
 mod model;
 mod monitor;
 #[cfg(all(feature = "client", feature = "http"))]
@@ -54,4 +58,5 @@ mod verify;
 mod verify_http;
 #[cfg(feature = "http")]
 mod wire;
+mod work;
 mod world;

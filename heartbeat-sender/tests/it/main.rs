@@ -10,6 +10,7 @@ mod order;
 mod pace;
 #[cfg(feature = "http")]
 mod registry;
+mod sleep;
 mod start;
 mod telling;
 #[cfg(feature = "http")]

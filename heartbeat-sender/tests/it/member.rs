@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use heartbeat_contract::{Ack, BeatInfo, Problem, ProblemType, WorkerHeartbeat};
 use heartbeat_sender::{
-    Answer, ChannelTransport, Delivery, HeartbeatHandle, Outcome, Outcomes, WorkerHeartbeatConfig, heartbeat_task, run,
+    Answer, ChannelTransport, Delivery, HeartbeatHandle, HeartbeatTask, Outcome, Outcomes, WorkerHeartbeatConfig,
+    heartbeat_task, run,
 };
 use jiff::Timestamp;
 use tokio::sync::mpsc::Receiver;
@@ -81,8 +82,17 @@ pub(crate) async fn soon<F: Future>(what: F) -> F::Output {
 
 impl Member {
     pub(crate) fn start(config: WorkerHeartbeatConfig) -> Self {
-        let (transport, deliveries) = ChannelTransport::new(1);
+        Self::start_task(heartbeat_task(config).unwrap())
+    }
+
+    /// A member on a machine whose sleep is told by a clock.
+    pub(crate) fn start_asleep(config: WorkerHeartbeatConfig, clock: impl Fn() -> Duration + Send + 'static) -> Self {
         let (handle, task) = heartbeat_task(config).unwrap();
+        Self::start_task((handle, task.with_sleep_clock(clock)))
+    }
+
+    fn start_task((handle, task): (HeartbeatHandle<WorkerHeartbeat>, HeartbeatTask<WorkerHeartbeat>)) -> Self {
+        let (transport, deliveries) = ChannelTransport::new(1);
         let run = tokio::spawn(run(task, transport, wall_clock, std::future::pending()));
         Self { outcomes: handle.outcomes(), handle, run, deliveries }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use heartbeat_registry::Outcome;
-use heartbeat_registry::contract::{Directive, HealthState, Order, Policy, WorkerHeartbeat, WorkerStatus};
+use heartbeat_registry::contract::{Directive, HealthState, Order, Policy, Progress, WorkerHeartbeat, WorkerStatus};
 
 use super::{FORGET_FAILED, FORGET_LEFT};
 use crate::world::millis;
@@ -23,6 +23,10 @@ pub(super) struct Member {
     mark: Option<(Order, bool)>,
     declared: Option<Duration>,
     report: HealthState,
+    /// What the beats of the run told of its work, and when.
+    work: Vec<(Duration, Option<Progress>)>,
+    /// Whether it was stuck by the newest of them.
+    stuck: bool,
     pub(super) floor: HealthState,
     in_a_row: u32,
     pub(super) state: HealthState,
@@ -41,6 +45,8 @@ impl Member {
             mark: None,
             declared: None,
             report: HealthState::Healthy,
+            work: Vec::new(),
+            stuck: false,
             floor: HealthState::Healthy,
             in_a_row: 0,
             state: HealthState::Healthy,
@@ -106,7 +112,16 @@ impl Member {
             HealthState::Failed if held => HealthState::Critical,
             state => state,
         };
-        by_age.max(self.floor).max(self.report)
+        let by_work = if self.stuck { HealthState::Critical } else { HealthState::Healthy };
+        by_age.max(self.floor).max(self.report).max(by_work)
+    }
+
+    /// Whether the newest beat shows a member that is busy, and has been without progress for long enough.
+    fn is_stuck(&self) -> bool {
+        let Some((now, Some(told))) = self.work.last() else { return false };
+        let same = |then: &Option<Progress>| then.is_some_and(|then| (then.busy, then.done) == (told.busy, told.done));
+        let since = self.work.iter().rev().take_while(|(_, then)| same(then)).last().map_or(*now, |(at, _)| *at);
+        told.busy && millis(told.age_ms).max(*now - since) >= self.policy.stuck_after.unwrap()
     }
 
     fn forgotten_at(&self) -> Option<Duration> {
@@ -309,6 +324,7 @@ impl Model {
         let member = self.members.get_mut(name).unwrap();
         if new_run {
             member.beats.clear();
+            member.work.clear();
             member.floor = HealthState::Healthy;
             member.in_a_row = 0;
         }
@@ -323,6 +339,8 @@ impl Model {
         member.report = beat.health_status.unwrap_or_default().into();
         let target = member.target();
         member.beats.push((now, target));
+        member.work.push((now, info.progress));
+        member.stuck = member.is_stuck();
         if beat.status == Some(WorkerStatus::Draining) {
             self.end(name, "obeyed", |directive, _| directive == "drain");
         }
