@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use heartbeat_contract::{Detector, Directive, Explanation, HealthState, Kind, MemberId, NextChange, Rule};
+use heartbeat_contract::{Detector, Directive, Explanation, HealthState, HoldReason, Kind, MemberId, NextChange, Rule};
 
 use crate::core::{Cold, Hot, KindIndex, Now, Outlook, explain};
 use crate::engine::Engine;
@@ -103,10 +103,19 @@ fn rule(told: &Explanation, hot: &Hot) -> String {
             format!("Once late, it has to beat {beats} times in a row in time. By age: {edges}.")
         }
         Rule::Hold => {
-            let reasons: Vec<&str> = told.holds.iter().map(|hold| hold.reason.as_str()).collect();
-            format!("By age it is failed, but held: {}. By age: {edges}.", reasons.join(", "))
+            let reasons: Vec<&str> = told.holds.iter().map(|hold| in_words(hold.reason)).collect();
+            format!("By age it is failed, but held: {}. By age: {edges}.", reasons.join(", and "))
         }
         _ => format!("By the age of its last beat: {edges}, plus any hold, plus 1 ms of processing."),
+    }
+}
+
+fn in_words(reason: HoldReason) -> &'static str {
+    match reason {
+        HoldReason::StartupGrace => "it never beat, and is given time to start",
+        HoldReason::MassSilence => "too many hosts fell silent at once to believe that all of them died",
+        HoldReason::Network => "it answers a probe, so that its beats are lost on their way",
+        _ => "for a reason that has no words",
     }
 }
 

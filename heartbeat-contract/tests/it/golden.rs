@@ -3,7 +3,7 @@
 use heartbeat_contract::{
     Ack, AskedDirective, Batch, BatchAnswer, Event, EventBody, EventsLagged, EventsPage, EventsReset, Explanation,
     HistoryPage, HiveHeartbeat, MemberView, MembersPage, Payload, Policy, ProbeOutcome, Problem, ProblemType,
-    ResolvedPolicy, Stats, Verification, WorkerHeartbeat, decode,
+    ProtectionsPage, ResolvedPolicy, Stats, Verification, WorkerHeartbeat, decode,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -64,6 +64,12 @@ fn hive_beats_round_trip() {
     beat_round_trips::<HiveHeartbeat>(golden!("hive_minimal"));
     let stats: HiveHeartbeat = beat_round_trips(golden!("hive_stats"));
     assert_eq!(stats.vram_per_device.unwrap().len(), 2);
+    let exits: HiveHeartbeat = beat_round_trips(golden!("hive_exits"));
+    let words: Vec<String> = exits.exited().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        words,
+        ["process 4711 was ended by signal 9", "process 4712 exited with status 3", "its process is gone"]
+    );
 }
 
 #[test]
@@ -95,6 +101,7 @@ fn answers_round_trip() {
         assert_ne!(event.body, EventBody::Unknown);
         assert_eq!(serde_json::to_value(&event.body).unwrap()["type"], event.body.type_word());
     }
+    round_trips::<ProtectionsPage>(golden!("protections"));
     round_trips::<EventsReset>(golden!("events_reset"));
     round_trips::<EventsLagged>(golden!("events_lagged"));
 }

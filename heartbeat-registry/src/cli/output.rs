@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use comfy_table::{Table, presets};
 use heartbeat_contract::{
-    AskedDirective, Event, HistoryPage, MemberId, MemberStats, MemberView, ProtectionView, Stats, Verification,
+    AskedDirective, Event, HistoryPage, HoldView, MemberId, MemberStats, MemberView, ProtectionView, Stats,
+    Verification,
 };
 use serde::Serialize;
 
@@ -60,7 +61,7 @@ pub(super) fn members(members: &[MemberView]) -> String {
             member.id.to_string(),
             member.state.to_string(),
             seconds(member.age_ms),
-            member.cause.map_or_else(dash, |cause| cause.to_string()),
+            cause(member),
             member.status.clone().unwrap_or_else(dash),
             member.host.clone(),
             member.zone.to_string(),
@@ -71,6 +72,17 @@ pub(super) fn members(members: &[MemberView]) -> String {
     table.to_string()
 }
 
+/// Why it is in its state, and whether anything keeps it from failed.
+fn cause(member: &MemberView) -> String {
+    let cause = member.cause.map_or_else(dash, |cause| cause.to_string());
+    if member.holds.is_empty() { cause } else { format!("{cause}, held") }
+}
+
+fn holds(member: &MemberView) -> String {
+    let one = |hold: &HoldView| format!("{} until {:.3}", hold.reason, hold.until);
+    if member.holds.is_empty() { dash() } else { member.holds.iter().map(one).collect::<Vec<_>>().join("; ") }
+}
+
 pub(super) fn member(member: &MemberView) -> String {
     let mut rows: Vec<(&str, String)> = vec![
         ("id", member.id.to_string()),
@@ -78,6 +90,7 @@ pub(super) fn member(member: &MemberView) -> String {
         ("state", member.state.to_string()),
         ("cause", member.cause.map_or_else(dash, |cause| cause.to_string())),
         ("evidence", member.evidence.join("; ")),
+        ("held", holds(member)),
         ("age", seconds(member.age_ms)),
         ("credited", seconds(member.credited_ms)),
         ("last seen", member.last_seen.map_or_else(|| "never".to_owned(), |at| format!("{at:.3}"))),

@@ -61,20 +61,20 @@ pub(super) struct Mass {
 
 impl Mass {
     /// The most hosts that fell silent within two of their largest intervals, one of them that which fell silent at
-    /// `around`; `silent` are in the order in which they did.
-    pub(super) fn around(around: u64, silent: &[(HostKey, Silent)]) -> Self {
-        let near: Vec<_> = silent.iter().filter(|(_, host)| host.since.abs_diff(around) <= LONGEST).collect();
+    /// `around`; `near` are those that did within [`LONGEST`] of it, in that order.
+    pub(super) fn around(around: u64, near: &[(&HostKey, Silent)]) -> Self {
         let interval = near.iter().map(|(_, host)| host.interval).max().unwrap_or(0);
         let window = window(interval);
-        let from = |start: usize| {
-            let first = near[start].1.since;
-            near[start..].iter().take_while(move |(_, host)| host.since <= first + window).count()
-        };
-        let holds_it = |start: &usize| near[*start].1.since <= around && around <= near[*start].1.since + window;
-        let best = (0..near.len()).filter(holds_it).max_by_key(|start| (from(*start), std::cmp::Reverse(*start)));
-        let Some(best) = best else { return Self { first: around, interval, hosts: BTreeSet::new() } };
-        let hosts = near[best..best + from(best)].iter().map(|(key, _)| key.clone()).collect();
-        Self { first: near[best].1.since, interval, hosts }
+        let (mut best, mut end) = (0..0, 0);
+        for (start, (_, host)) in near.iter().enumerate() {
+            let last = host.since + window;
+            end += near[end..].iter().take_while(|(_, host)| host.since <= last).count();
+            if (host.since..=last).contains(&around) && end - start > best.len() {
+                best = start..end;
+            }
+        }
+        let first = near.get(best.start).map_or(around, |(_, host)| host.since);
+        Self { first, interval, hosts: near[best].iter().map(|(key, _)| (*key).clone()).collect() }
     }
 
     /// Whether so many silent hosts are suspect, where this many others are heard.
@@ -162,18 +162,16 @@ mod tests {
 
     #[test]
     fn hosts_belong_together_that_fall_silent_within_two_of_their_largest_intervals() {
-        let silent = [host("a", 10, 1), host("b", 14, 1), host("c", 15, 1), host("d", 16, 1), host("e", 19, 1)];
-        let mass = Mass::around(15 * S, &silent);
-        assert_eq!((mass.first, mass.hosts.len()), (14 * S, 3));
-        let silent = [host("a", 10, 1), host("b", 14, 1), host("c", 15, 5), host("d", 16, 1), host("e", 19, 1)];
-        assert_eq!(Mass::around(15 * S, &silent).hosts.len(), 5);
-    }
-
-    #[test]
-    fn no_window_is_longer_than_a_minute() {
-        let silent = [host("a", 0, 300), host("b", 59, 300), host("c", 61, 300)];
-        assert_eq!(Mass::around(0, &silent).hosts.len(), 2);
-        assert_eq!(Mass::around(59 * S, &silent).hosts.len(), 2);
+        let around = |c: u64, hosts: &[(&str, u64, u64)]| {
+            let hosts: Vec<_> = hosts.iter().map(|(name, since, interval)| host(name, *since, *interval)).collect();
+            let near: Vec<_> = hosts.iter().map(|(key, silent)| (key, *silent)).collect();
+            let mass = Mass::around(c * S, &near);
+            (mass.first / S, mass.hosts.len())
+        };
+        assert_eq!(around(15, &[("a", 10, 1), ("b", 14, 1), ("c", 15, 1), ("d", 16, 1), ("e", 19, 1)]), (14, 3));
+        assert_eq!(around(15, &[("a", 10, 1), ("b", 14, 1), ("c", 15, 5), ("d", 16, 1), ("e", 19, 1)]), (10, 5));
+        // No window is longer than a minute.
+        assert_eq!(around(59, &[("a", 0, 300), ("b", 59, 300), ("c", 61, 300)]), (0, 2));
     }
 
     #[test]

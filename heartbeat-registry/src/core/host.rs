@@ -11,14 +11,17 @@ use super::origin::Origin;
 /// What a host is known by: the hive that its members name, else the address of their beats.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum HostKey {
-    Hive(MemberId),
-    Address(IpAddr),
+    Unknown,
     /// This very process.
     Local,
-    Unknown,
+    Address(IpAddr),
+    Hive(MemberId),
 }
 
 impl HostKey {
+    /// No other is less.
+    pub(super) const FIRST: Self = Self::Unknown;
+
     pub(crate) fn of(hive: Option<&MemberId>, origin: Origin) -> Self {
         match (hive, origin) {
             (Some(hive), _) => Self::Hive(hive.clone()),

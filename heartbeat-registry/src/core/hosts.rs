@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use heartbeat_contract::{EventBody, HoldReason, Kind, MemberId, Zone};
 
-use super::guard::{Mass, Protection, Scope, Silent, grace};
+use super::crowd::{Crowd, Standing};
+use super::guard::{Protection, Scope, Silent, grace};
 use super::hold::Hold;
 use super::host::{Host, HostKey};
 use super::member::KindIndex;
@@ -17,6 +18,8 @@ pub(crate) type Member = (KindIndex, MemberId);
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
     homes: BTreeMap<HostKey, Home>,
+    /// Those of each zone, and all.
+    crowds: BTreeMap<Scope, Crowd>,
     protections: BTreeMap<Scope, Protection>,
 }
 
@@ -35,6 +38,25 @@ struct Home {
     held: BTreeMap<Member, Hold>,
     /// The event that told that it is down.
     down: Option<u64>,
+}
+
+impl Home {
+    fn new(key: &HostKey, zone: &Zone, at: u64) -> Self {
+        Self {
+            host: Arc::new(Host::new(key.clone(), at)),
+            zone: zone.clone(),
+            first: at,
+            members: BTreeSet::new(),
+            hive: None,
+            silent: None,
+            held: BTreeMap::new(),
+            down: None,
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        Standing { first: self.first, silent: self.silent }
+    }
 }
 
 /// A member whose hold has changed.
@@ -57,24 +79,35 @@ impl Hosts {
     /// A member lives on a host from now on. A host is in the zone that its hive tells, else in that which a member told
     /// first.
     pub(crate) fn join(&mut self, key: &HostKey, zone: &Zone, kind: &Kind, member: Member, at: u64) -> Arc<Host> {
-        let new = || Home {
-            host: Arc::new(Host::new(key.clone(), at)),
-            zone: zone.clone(),
-            first: at,
-            members: BTreeSet::new(),
-            hive: None,
-            silent: None,
-            held: BTreeMap::new(),
-            down: None,
-        };
-        let home = self.homes.entry(key.clone()).or_insert_with(new);
-        if *kind == Kind::HIVE && matches!(key, HostKey::Hive(hive) if *hive == member.1) {
-            home.zone.clone_from(zone);
-            home.hive = Some(member.clone());
+        if !self.homes.contains_key(key) {
+            let home = Home::new(key, zone, at);
+            self.stand(key, &home.zone, None, Some(home.standing()));
+            self.homes.insert(key.clone(), home);
         }
-        home.members.insert(member);
+        let home = self.homes.get_mut(key).expect("it was put there");
+        let is_its_hive = *kind == Kind::HIVE && matches!(key, HostKey::Hive(hive) if *hive == member.1);
+        home.members.insert(member.clone());
         home.host.hear(at);
-        Arc::clone(&home.host)
+        let host = Arc::clone(&home.host);
+        if is_its_hive {
+            home.hive = Some(member);
+            let (before, standing) = (std::mem::replace(&mut home.zone, zone.clone()), home.standing());
+            self.stand(key, &before, Some(standing), None);
+            self.stand(key, zone, None, Some(standing));
+        }
+        host
+    }
+
+    /// Changes where a host stands in the crowd of its zone, and in that of all.
+    fn stand(&mut self, key: &HostKey, zone: &Zone, before: Option<Standing>, after: Option<Standing>) {
+        for scope in [Scope::All, Scope::Zone(zone.clone())] {
+            let crowd = self.crowds.entry(scope.clone()).or_default();
+            before.into_iter().for_each(|standing| crowd.remove(key, standing));
+            after.into_iter().for_each(|standing| crowd.add(key, standing));
+            if crowd.is_empty() {
+                self.crowds.remove(&scope);
+            }
+        }
     }
 
     pub(crate) fn find(&self, key: &HostKey) -> Option<Arc<Host>> {
@@ -87,8 +120,10 @@ impl Hosts {
         home.members.remove(member);
         home.held.remove(member);
         home.hive.take_if(|hive| hive == member);
-        if home.members.is_empty() {
-            self.homes.remove(key);
+        if home.members.is_empty()
+            && let Some(home) = self.homes.remove(key)
+        {
+            self.stand(key, &home.zone, Some(home.standing()), None);
             self.protections.values_mut().for_each(|protection| protection.remove(key, at));
         }
     }
@@ -100,9 +135,14 @@ impl Hosts {
         if at.saturating_sub(since) < interval {
             return;
         }
-        let before = home.silent.map_or(0, |silent| silent.interval);
-        home.silent = Some(Silent { since, interval: interval.max(before) });
+        let before = home.standing();
+        let interval = before.silent.map_or(interval, |silent| silent.interval.max(interval));
+        home.silent = Some(Silent { since, interval });
         home.host.set_silent(true);
+        let (after, zone) = (home.standing(), home.zone.clone());
+        if before != after {
+            self.stand(key, &zone, Some(before), Some(after));
+        }
     }
 
     /// A silent host is heard again. Members of it that are held get the time of one more beat.
@@ -110,9 +150,12 @@ impl Hosts {
         let Some(home) = self.homes.get_mut(key) else { return Vec::new() };
         home.host.set_silent(false);
         home.down = None;
+        let before = home.standing();
         let interval = home.silent.take().map_or(0, |silent| silent.interval);
         let until = at + grace(interval);
         let held = std::mem::take(&mut home.held);
+        let (after, zone) = (home.standing(), home.zone.clone());
+        self.stand(key, &zone, Some(before), Some(after));
         self.protections.values_mut().for_each(|protection| protection.remove(key, at));
         let shorter =
             |(member, hold): (Member, Hold)| Rehold { member, hold: Hold { until: hold.until.min(until), ..hold } };
@@ -154,25 +197,12 @@ impl Hosts {
         if self.protections.contains_key(scope) {
             return false;
         }
-        let mut silent: Vec<(HostKey, Silent)> =
-            self.within(scope).filter_map(|(key, home)| Some((key.clone(), home.silent?))).collect();
-        silent.sort_by_key(|(_, host)| host.since);
-        let mass = Mass::around(around.since, &silent);
-        let heard = self.within(scope).filter(|(_, home)| home.silent.is_none() && home.first <= mass.first).count();
-        if !mass.is_suspect(heard) {
-            return false;
-        }
+        let mass = self.crowds.get(scope).and_then(|crowd| crowd.suspect_mass(around.since));
+        let Some((mass, heard)) = mass else { return false };
         let protection = Protection::new(mass, heard, at);
         facts.push(told(scope, &protection, true));
         self.protections.insert(scope.clone(), protection);
         true
-    }
-
-    fn within<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = (&'a HostKey, &'a Home)> {
-        self.homes.iter().filter(move |(_, home)| match scope {
-            Scope::All => true,
-            Scope::Zone(zone) => home.zone == *zone,
-        })
     }
 
     /// When the next protection ends.

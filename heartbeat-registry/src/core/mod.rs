@@ -3,6 +3,7 @@
 
 mod adaptive;
 mod availability;
+mod crowd;
 mod detector;
 mod directives;
 mod fate;

@@ -81,11 +81,11 @@ impl Engine {
             }
         }
         self.suspects.add(suspects);
-        doomed.into_iter().map(|doomed| self.conclude_one(doomed, now)).min().unwrap_or(u64::MAX)
+        doomed.iter().map(|doomed| self.conclude_one(doomed, now)).min().unwrap_or(u64::MAX)
     }
 
-    fn conclude_one(&self, doomed: Noticed, now: &Now) -> u64 {
-        let fate = self.fate(&doomed, now);
+    fn conclude_one(&self, doomed: &Noticed, now: &Now) -> u64 {
+        let fate = self.fate(doomed, now);
         let (kind, id) = &doomed.member;
         let key = self.key(*kind, id);
         let mut table = self.table(key);

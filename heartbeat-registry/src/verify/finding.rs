@@ -71,7 +71,8 @@ fn status(failure: ProbeFailure) -> Option<u16> {
 
 /// What failed, and what the answer said or else the root of the failure.
 fn in_words(error: &ProbeError) -> String {
-    if matches!(error.kind(), ProbeFailure::Timeout | ProbeFailure::ConnectTimeout) {
+    // Nothing is added to these by what lies below.
+    if matches!(error.kind(), ProbeFailure::Timeout | ProbeFailure::ConnectTimeout | ProbeFailure::Refused) {
         return error.kind().to_string();
     }
     let root = std::iter::successors(error.source(), |&cause| cause.source()).last().map(ToString::to_string);

@@ -104,7 +104,11 @@ fn a_hold_says_when_it_ends() {
     assert_eq!((told.state, told.rule, told.cause), (HealthState::Critical, Rule::Hold, Some(Cause::NeverSeen)));
     assert_eq!((next(&told), told.holds.len()), (Some((NextStep::Failed, 5_000)), 1));
     assert_eq!(told.holds[0].until, dawn() + secs(10));
-    assert!(told.words[1].starts_with("By age it is failed, but held: startup_grace."), "{}", told.words[1]);
+    assert!(
+        told.words[1].starts_with("By age it is failed, but held: it never beat, and is given time to start."),
+        "{}",
+        told.words[1]
+    );
 }
 
 #[test]
