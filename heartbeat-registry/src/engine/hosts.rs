@@ -1,11 +1,13 @@
 //! Where members live, and what that means for those that are about to fail.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::MutexGuard;
 
 use heartbeat_contract::{EventBody, ProtectionView, ProtectionsPage};
 
 use super::Engine;
-use crate::core::{Fate, Hosts, Noticed, Notices, Now, Protection, Rehold, Scope, Table, Word};
+use super::sweep::LONGEST_SLEEP;
+use crate::core::{Fate, Hosts, Noticed, Notices, Now, Protection, Rehold, Scope, Table, Word, micros};
 use crate::lock::lock;
 use crate::log::Entry;
 
@@ -81,7 +83,19 @@ impl Engine {
             }
         }
         self.suspects.add(suspects);
-        doomed.iter().map(|doomed| self.conclude_one(doomed, now)).min().unwrap_or(u64::MAX)
+        doomed.iter().map(|doomed| self.conclude_or_recover(doomed, now)).min().unwrap_or(u64::MAX)
+    }
+
+    /// A member that is due to fail has no deadline until it is concluded, so that after a panic those of its shard are set
+    /// up anew.
+    fn conclude_or_recover(&self, doomed: &Noticed, now: &Now) -> u64 {
+        catch_unwind(AssertUnwindSafe(|| self.conclude_one(doomed, now))).unwrap_or_else(|_| {
+            self.gauges.panicked();
+            tracing::error!("deciding whether a member fails panicked; its shard is judged anew");
+            let (kind, id) = &doomed.member;
+            self.table(self.key(*kind, id)).rebuild_deadlines(now);
+            now.at + micros(LONGEST_SLEEP)
+        })
     }
 
     fn conclude_one(&self, doomed: &Noticed, now: &Now) -> u64 {

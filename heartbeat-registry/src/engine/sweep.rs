@@ -9,7 +9,7 @@ use crate::core::{Notices, Now, Table, micros};
 use crate::lock::lock;
 
 /// The longest that the driver sleeps while anyone is monitored, so that every stall is seen.
-const LONGEST_SLEEP: Duration = Duration::from_millis(250);
+pub(super) const LONGEST_SLEEP: Duration = Duration::from_millis(250);
 
 impl Engine {
     /// Judges whoever is due, and plans the next wake: the monotonic time of it, or `None` while nobody is monitored.
