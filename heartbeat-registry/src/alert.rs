@@ -4,6 +4,7 @@ mod alerts;
 mod callback;
 mod cooldown;
 mod handle;
+mod sighting;
 mod teller;
 mod thread;
 

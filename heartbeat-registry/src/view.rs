@@ -179,7 +179,7 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
 }
 
 /// Where a member lives: its hive if told, else the address of its beats.
-fn host(cold: &Cold) -> (String, HostFrom) {
+pub(crate) fn host(cold: &Cold) -> (String, HostFrom) {
     match (&cold.hive_id, cold.origin) {
         (Some(hive), _) => (hive.to_string(), HostFrom::HiveId),
         (None, Origin::Peer(address)) => (address.to_string(), HostFrom::Address),
