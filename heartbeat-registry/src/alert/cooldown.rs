@@ -142,17 +142,23 @@ impl<T> Cooldown<T> {
         });
     }
 
+    /// Counts a member as told to be in a state.
+    #[cfg(feature = "alerts")]
+    pub(super) fn mark(&mut self, who: &Who, to: HealthState, at: Timestamp) {
+        self.members.entry(who.clone()).or_default().tell(to, at);
+    }
+
     pub(super) fn forget(&mut self, kind: &Kind, member: &MemberId) {
         let key = (kind.clone(), member.clone());
         self.let_go(&key);
         self.members.remove(&key);
     }
 
-    /// Holds nothing back any more of a member.
-    fn let_go(&mut self, key: &Who) {
-        if let Some(HeldBack { due, .. }) = self.members.get_mut(key).and_then(|told| told.held_back.take()) {
-            self.agenda.remove(&(due, key.0.clone(), key.1.clone()));
-        }
+    /// Holds nothing back any more of a member; returns what was.
+    pub(super) fn let_go(&mut self, key: &Who) -> Option<T> {
+        let HeldBack { due, alert, .. } = self.members.get_mut(key)?.held_back.take()?;
+        self.agenda.remove(&(due, key.0.clone(), key.1.clone()));
+        Some(alert)
     }
 
     fn prune(&mut self, at: Timestamp) {
