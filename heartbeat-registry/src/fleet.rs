@@ -35,7 +35,7 @@ pub enum StartError {
     /// A setting of where alerts are sent makes no sense.
     #[cfg(feature = "alerts")]
     #[error(transparent)]
-    Sink(#[from] crate::alert::sink::InvalidSink),
+    Sink(#[from] alert::sink::InvalidSink),
 }
 
 impl Fleet {

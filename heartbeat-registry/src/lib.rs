@@ -51,11 +51,7 @@
 
 mod alert;
 #[cfg(feature = "alerts")]
-pub mod alerts {
-    //! Alerts that are sent elsewhere: to webhooks and to Alertmanagers, by [`Fleet::send_alerts`](crate::Fleet::send_alerts).
-
-    pub use crate::alert::sink::{IdPattern, InvalidPattern, InvalidSink, Rule, SinkConfig, SinkHandle};
-}
+pub mod alerts;
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod cli;

@@ -198,7 +198,7 @@ fn within(setting: &'static str, value: Duration, min: Duration, max: Duration) 
     Err(invalid(setting, format!("{value:?} is outside {min:?} to {max:?}")))
 }
 
-fn invalid(setting: &'static str, why: String) -> InvalidSink {
+pub(super) fn invalid(setting: &'static str, why: String) -> InvalidSink {
     InvalidSink { setting, why }
 }
 

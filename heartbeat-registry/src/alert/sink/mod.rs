@@ -33,7 +33,7 @@ use crate::subscription::Events;
 /// Starts to send alerts on a thread of its own.
 pub(crate) fn start(engine: &Arc<Engine>, config: SinkConfig) -> Result<SinkHandle, StartError> {
     let envelope = config.envelope()?;
-    let poster = post::Poster::new(&config, envelope).map_err(|error| StartError::Thread(std::io::Error::other(error)))?;
+    let poster = post::Poster::new(&config, envelope)?;
     let name = engine.alerts.free_name(&config.name());
     let SinkConfig { kind, rule, cooldown, registry_url, .. } = config;
     let outbox: Box<dyn outbox::Outbox> = match kind {

@@ -134,3 +134,16 @@ impl Lasting {
         Self::new(event, "DuplicateIdentity", false, summary).seen(seen)
     }
 }
+
+#[cfg(test)]
+impl Notice {
+    /// That a member has failed, or that this is over.
+    pub(super) fn for_test(n: u64, member: &str, ended: Option<Timestamp>) -> Self {
+        let since = "2026-01-02T03:00:00Z".parse().unwrap();
+        let event = EventId { log: Some(heartbeat_contract::LogId::new("log").unwrap()), n };
+        let labels = Words::from([("alertname", "MemberFailed".to_owned()), ("member", member.to_owned())]);
+        let annotations = Words::from([("summary", format!("worker {member} is failed"))]);
+        let key = if ended.is_some() { format!("{event}.end") } else { event.to_string() };
+        Self { key, alert: Arc::new(Lasting { event, since, labels, annotations }), ended, replaces: None }
+    }
+}

@@ -74,7 +74,7 @@ mod tests {
             ("a*b*c", ["abc", "axbxbxc"], ["acb", "abcd"]),
             ("*", ["x", "anything"], ["", ""]),
             ("a", ["a", "a"], ["b", "aa"]),
-            ("*a?", ["aaa", "bab"], ["ba", "aba."]),
+            ("*a?", ["aaa", "bab"], ["ba", "abb."]),
         ] {
             let parsed: IdPattern = pattern.parse().unwrap();
             assert!(ids.iter().all(|id| parsed.matches(id)), "{pattern}");

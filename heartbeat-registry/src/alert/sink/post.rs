@@ -8,7 +8,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 
-use super::config::{Envelope, SinkConfig, bearer};
+use super::config::{Envelope, InvalidSink, SinkConfig, bearer, invalid};
 use super::outbox::{End, Post};
 use super::stats::Counts;
 
@@ -38,13 +38,14 @@ struct Failure {
 }
 
 impl Poster {
-    pub(super) fn new(config: &SinkConfig, envelope: Envelope) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(config: &SinkConfig, envelope: Envelope) -> Result<Self, InvalidSink> {
         let http = Client::builder()
             .timeout(config.timeout)
             .connect_timeout(config.timeout)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .build()?;
+            .build()
+            .map_err(|error| invalid("url", format!("no HTTP client can be set up: {error}")))?;
         let (bearer, retries, first_pause) = (config.bearer_token_file.clone(), config.retries, config.first_pause);
         Ok(Self { http, envelope, bearer, retries, first_pause })
     }
