@@ -151,3 +151,43 @@ async fn sleep(wait: Option<Duration>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use heartbeat_contract::SinkKind;
+
+    use super::*;
+    use crate::alert::sink::rule::Rule;
+    use crate::alert::sink::webhook::Webhook;
+    use crate::alert::sink::SinkConfig;
+    use crate::clock::ManualClock;
+    use crate::config::FleetConfig;
+    use crate::fleet::Fleet;
+    use crate::registry::WorkerRegistry;
+
+    #[tokio::test]
+    async fn events_that_were_dropped_before_they_were_read_are_counted() {
+        let config = FleetConfig { events_kept: 4, ..FleetConfig::default() };
+        let fleet = Fleet::new(config, ManualClock::new(jiff::Timestamp::UNIX_EPOCH)).unwrap();
+        let engine = Arc::downgrade(&fleet.engine);
+        let counts = Arc::new(Counts::new("slow".to_owned(), SinkKind::Webhook, engine.clone()));
+        let sink = SinkConfig::webhook("http://127.0.0.1:1");
+        let sender = Sender {
+            events: fleet.subscribe(),
+            book: Book::new(Rule::default(), Duration::ZERO),
+            outbox: Box::new(Webhook::new(None)),
+            poster: Arc::new(Poster::new(&sink, sink.envelope().unwrap()).unwrap()),
+            counts: Arc::clone(&counts),
+            engine,
+            clock: SystemClock::new(),
+            is_reachable: true,
+        };
+        for n in 0..20 {
+            let id = heartbeat_contract::MemberId::new(format!("w{n}")).unwrap();
+            WorkerRegistry::new(&fleet).record(heartbeat_contract::WorkerHeartbeat::new(id)).unwrap();
+        }
+        fleet.engine.log.close();
+        sender.send_all().await;
+        assert_eq!(counts.read().dropped, 16);
+    }
+}

@@ -1,5 +1,8 @@
 //! What is told of which events.
 
+mod alertmanager;
+mod program;
+
 use std::time::Duration;
 
 use heartbeat_contract::{Cause, Event, EventBody, EventId, ForgetReason, HealthState, Kind, LogId, MemberId, Zone};
