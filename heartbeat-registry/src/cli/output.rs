@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{Table, presets};
 use heartbeat_contract::{
-    AskedDirective, Event, EventBody, HistoryPage, MemberId, MemberStats, MemberView, Stats, Verification,
+    AskedDirective, Event, EventBody, HistoryPage, MemberId, MemberStats, MemberView, SinkStats, Stats, Verification,
 };
 use serde::Serialize;
 
@@ -179,7 +179,32 @@ pub(super) fn stats(stats: &Stats) -> String {
         ("driver", if driver.alive { "alive".to_owned() } else { "DEAD: nobody is judged".to_owned() }),
         ("credited", seconds(driver.credited_ms)),
     ]);
-    format!("{table}\n\n{rest}")
+    let alerts = if stats.alerts.is_empty() { String::new() } else { format!("\n\n{}", sinks(&stats.alerts)) };
+    format!("{table}\n\n{rest}{alerts}")
+}
+
+fn sinks(sinks: &[SinkStats]) -> String {
+    let mut table = table([
+        "ALERTS TO",
+        "FIRING",
+        "SENT",
+        "FAILED",
+        "RETRIED",
+        "DROPPED",
+        "MUTED",
+        "SUPPRESSED",
+        "LAST OK",
+        "LAST ERROR",
+    ]);
+    for sink in sinks {
+        let counts = [sink.firing, sink.sent, sink.failed, sink.retried, sink.dropped, sink.muted, sink.suppressed];
+        let mut row = vec![harmless(&sink.name)];
+        row.extend(counts.map(|count| count.to_string()));
+        row.push(sink.last_ok.map_or_else(|| "never".to_owned(), |at| format!("{at:.3}")));
+        row.push(sink.last_error.as_deref().map_or_else(dash, harmless));
+        table.add_row(row);
+    }
+    table.to_string()
 }
 
 pub(super) fn events(events: &[Event]) -> String {

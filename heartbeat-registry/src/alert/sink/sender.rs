@@ -157,9 +157,9 @@ mod tests {
     use heartbeat_contract::SinkKind;
 
     use super::*;
+    use crate::alert::sink::SinkConfig;
     use crate::alert::sink::rule::Rule;
     use crate::alert::sink::webhook::Webhook;
-    use crate::alert::sink::SinkConfig;
     use crate::clock::ManualClock;
     use crate::config::FleetConfig;
     use crate::fleet::Fleet;

@@ -101,7 +101,10 @@ async fn a_member_that_fails_by_itself_is_told_and_resolved_when_it_beats_or_is_
     workers.record(WorkerHeartbeat::new(id.clone())).unwrap();
     let alerts = program.until_active(&["MemberFailed a"]).await;
     let labels = &alerts[0]["labels"];
-    assert_eq!((&labels["cause"], &labels["state"], &labels["host"]), (&"silent".into(), &"failed".into(), &"local".into()));
+    assert_eq!(
+        (&labels["cause"], &labels["state"], &labels["host"]),
+        (&"silent".into(), &"failed".into(), &"local".into())
+    );
     // A minute is longer than it stays so without beats.
     workers.start_monitoring(&id, Policy::every(Duration::from_mins(1))).unwrap();
     workers.record(WorkerHeartbeat::new(id)).unwrap();

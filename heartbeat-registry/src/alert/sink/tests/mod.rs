@@ -107,11 +107,7 @@ impl Log {
             _ => Healthy,
         };
         let (kind, member) = who.unzip();
-        let seen = member.is_some().then(|| Sighting {
-            state,
-            zone: Zone::new("z1").unwrap(),
-            host: "h1".to_owned(),
-        });
+        let seen = member.is_some().then(|| Sighting { state, zone: Zone::new("z1").unwrap(), host: "h1".to_owned() });
         let id = EventId { log, n: self.n };
         let event = Event { id, n: self.n, at: self.at, kind, member, incarnation: None, body };
         self.book.hear(&event, seen.as_ref())
@@ -303,7 +299,8 @@ fn what_is_held_back_when_a_member_begins_to_flap_is_told_only_when_it_settles()
 
 #[test]
 fn a_mass_silence_is_one_alert_for_each_zone_and_one_for_all() {
-    let silence = |zone: &str, active| EventBody::Protection { zone: zone.to_owned(), active, silent_hosts: 3, hosts: 4 };
+    let silence =
+        |zone: &str, active| EventBody::Protection { zone: zone.to_owned(), active, silent_hosts: 3, hosts: 4 };
     let mut log = Log::with(Rule { zones: vec![Zone::new("z1").unwrap()], ..Rule::default() });
     assert_eq!(log.fleet(silence("z1", true)), ["1 MassSilence z1"]);
     assert_eq!(log.fleet(silence("z2", true)), NOTHING);
