@@ -1,5 +1,10 @@
 //! Alerts that are sent elsewhere, to real servers.
 
+#[cfg(feature = "server")]
+mod binary;
+#[cfg(feature = "server")]
+#[path = "../../../src/alert/sink/tests/program.rs"]
+mod program;
 mod receiver;
 
 use std::time::Duration;
@@ -137,6 +142,7 @@ async fn a_sink_that_nobody_answers_delays_nothing_and_drops_the_oldest_beyond_i
     assert_eq!(world.workers.stats().failed, 1_101, "the driver goes on");
     let stats = until(&dead, |stats| stats.firing == 1_101).await;
     assert_eq!(counts(&stats), (0, 0, 0, 100), "1 is under way and 1000 wait");
+    assert_eq!(hung.requests(), 1);
     for _ in 0..100 {
         receiver.next().await;
     }

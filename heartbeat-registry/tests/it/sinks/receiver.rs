@@ -63,9 +63,14 @@ impl Receiver {
         tokio::time::timeout(Duration::from_secs(30), next).await.expect("it comes within half a minute").unwrap()
     }
 
+    /// How many requests came and were not taken.
+    pub(crate) fn requests(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
     /// Waits until somebody has asked.
     pub(crate) async fn until_asked(&self) {
-        while self.asked.lock().unwrap().is_empty() {
+        while self.requests() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
