@@ -1,13 +1,17 @@
 //! What lasts, what is muted, and what a sink is told of it. Without clock and I/O: times come with the events.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod hosts;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heartbeat_contract::{Event, EventBody, EventId, HealthState, Kind, MemberId};
+use heartbeat_contract::{Event, EventBody, EventId, HealthState, Kind, MemberId, Zone};
 use jiff::{SignedDuration, Timestamp};
 
-use super::notice::{Lasting, Notice, Worse};
+use hosts::Hosts;
+
+use super::notice::{Lasting, Notice};
 use super::rule::Rule;
 use crate::alert::cooldown::Cooldown;
 use crate::alert::sighting::Sighting;
@@ -36,16 +40,6 @@ struct Down {
     alert: Arc<Lasting>,
 }
 
-/// A host all of whose members are silent.
-#[derive(Debug)]
-struct Host {
-    name: Option<String>,
-    /// Those of its members that failed with it and are not back.
-    down: BTreeSet<Who>,
-    /// To be told, once it is known that the rule asks for one of its members.
-    untold: Option<Arc<Lasting>>,
-}
-
 /// The alerts of one sink.
 #[derive(Debug)]
 pub(super) struct Book {
@@ -56,7 +50,7 @@ pub(super) struct Book {
     ends: BTreeMap<Who, Timestamp>,
     /// Members that flap, and the state each is in, if that is to be told.
     flapping: BTreeMap<Who, Option<Down>>,
-    hosts: BTreeMap<u64, Host>,
+    hosts: Hosts,
     pub(super) muted: u64,
     pub(super) suppressed: u64,
 }
@@ -69,7 +63,7 @@ impl Book {
             open: BTreeMap::new(),
             ends: BTreeMap::new(),
             flapping: BTreeMap::new(),
-            hosts: BTreeMap::new(),
+            hosts: Hosts::default(),
             muted: 0,
             suppressed: 0,
         }
@@ -90,7 +84,9 @@ impl Book {
                 self.transition(event, who, *to, *group, seen, &mut told);
             }
             (EventBody::Forgotten { .. }, Some(who)) => self.forget(event, who, &mut told),
-            (EventBody::Flapping { active: true, .. }, Some(who)) => self.start_flapping(event, who, seen, &mut told),
+            (EventBody::Flapping { zone, active: true }, Some(who)) => {
+                self.start_flapping(event, who, zone, seen, &mut told);
+            }
             (EventBody::Flapping { active: false, .. }, Some(who)) => self.settle(event, who, &mut told),
             (EventBody::DuplicateIdentity { addresses }, Some(who)) => {
                 self.duplicate(event, who, addresses, seen, &mut told);
@@ -145,15 +141,12 @@ impl Book {
                 self.tell(down, &mut told);
             }
         }
-        for host in self.hosts.values_mut() {
-            host.down.retain(|who| seen(who) == Some(HealthState::Failed));
-        }
-        self.hosts.retain(|_, host| !host.down.is_empty());
+        self.hosts.keep(&seen);
         let rule = &self.rule;
         let over = |subject: &Subject| match subject {
             Subject::Member(who) => !seen(who).is_some_and(|state| rule.asks_for(state)),
             Subject::Duplicate(who) => seen(who).is_none(),
-            Subject::Host(n) => !self.hosts.contains_key(n),
+            Subject::Host(n) => !self.hosts.contains(*n),
             Subject::Flapping(_) | Subject::Silence(_) | Subject::Blind => true,
         };
         let over: Vec<Subject> = self.open.keys().filter(|subject| over(subject)).cloned().collect();
@@ -198,7 +191,7 @@ impl Book {
             return;
         }
         let down = || {
-            let alert = Arc::new(Lasting::member(event, who, &Worse { to, sighting: seen }));
+            let alert = Arc::new(Lasting::member(event, who, to, seen));
             Down { who: who.clone(), to, alert }
         };
         if let Some(state) = self.flapping.get_mut(who) {
@@ -249,13 +242,20 @@ impl Book {
         self.back(event, who, None, told);
     }
 
-    fn start_flapping(&mut self, event: &Event, who: &Who, seen: Option<&Sighting>, told: &mut Vec<Notice>) {
-        if !self.rule.admits(&who.0, &who.1, seen.map(|seen| &seen.zone)) {
+    fn start_flapping(
+        &mut self,
+        event: &Event,
+        who: &Who,
+        zone: &Zone,
+        seen: Option<&Sighting>,
+        told: &mut Vec<Notice>,
+    ) {
+        if !self.rule.admits(&who.0, &who.1, Some(zone)) {
             return;
         }
         let held_back = self.cooldown.let_go(who);
         self.flapping.entry(who.clone()).or_insert(held_back);
-        self.begin(Subject::Flapping(who.clone()), Lasting::flapping(event, who, seen).into(), told);
+        self.begin(Subject::Flapping(who.clone()), Lasting::flapping(event, who, zone, seen).into(), told);
     }
 
     /// A member flaps no more: what it has come to is told, unless it was told before it began.
@@ -293,7 +293,7 @@ impl Book {
         if untold.is_none() {
             self.begin(Subject::Host(n), alert, told);
         }
-        self.hosts.insert(n, Host { name: Some(name.to_owned()), down: BTreeSet::new(), untold });
+        self.hosts.add(n, name, untold);
     }
 
     fn failed_with_host(
@@ -305,33 +305,18 @@ impl Book {
         seen: Option<&Sighting>,
         told: &mut Vec<Notice>,
     ) {
-        let told_of = || {
+        let unknown = || {
             let id = EventId { log: event.id.log.clone(), n };
-            Arc::new(Lasting::host_of(event, id, seen))
+            (seen.map(|seen| seen.host.clone()), Lasting::host_of(event, id, seen))
         };
-        let host = self.hosts.entry(n).or_insert_with(|| {
-            // What told of it was missed, or it seemed to be back.
-            let name = seen.map(|seen| seen.host.clone());
-            Host { name, down: BTreeSet::new(), untold: Some(told_of()) }
-        });
-        host.down.insert(who.clone());
-        if let Some(alert) = host.untold.take_if(|_| is_asked_for) {
+        if let Some(alert) = self.hosts.failed(n, who, is_asked_for, unknown) {
             self.begin(Subject::Host(n), alert, told);
         }
     }
 
     /// A member is heard of again, or forgotten: a host of which none is down any more is back.
     fn back(&mut self, event: &Event, who: &Who, seen: Option<&Sighting>, told: &mut Vec<Notice>) {
-        let name = seen.map(|seen| seen.host.as_str());
-        let mut over = Vec::new();
-        for (n, host) in &mut self.hosts {
-            let was_one = host.down.remove(who);
-            if host.down.is_empty() && (was_one || (name.is_some() && host.name.as_deref() == name)) {
-                over.push(*n);
-            }
-        }
-        for n in over {
-            self.hosts.remove(&n);
+        for n in self.hosts.back(who, seen.map(|seen| seen.host.as_str())) {
             self.end(&Subject::Host(n), event, told);
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use heartbeat_contract::{Event, EventBody, EventId, HealthState, Kind, MemberId};
+use heartbeat_contract::{Event, EventBody, EventId, HealthState, Kind, MemberId, Zone};
 use jiff::Timestamp;
 
 use crate::alert::sighting::Sighting;
@@ -32,12 +32,6 @@ pub(super) struct Notice {
     pub(super) ended: Option<Timestamp>,
     /// What this tells the end of, too, since it stands for the same member.
     pub(super) replaces: Option<Arc<Lasting>>,
-}
-
-/// What a member has come to.
-pub(super) struct Worse<'a> {
-    pub(super) to: HealthState,
-    pub(super) sighting: Option<&'a Sighting>,
 }
 
 impl Lasting {
@@ -73,7 +67,7 @@ impl Lasting {
     }
 
     /// A member that is worse than healthy.
-    pub(super) fn member(event: &Event, who: &(Kind, MemberId), Worse { to, sighting }: &Worse<'_>) -> Self {
+    pub(super) fn member(event: &Event, who: &(Kind, MemberId), to: HealthState, sighting: Option<&Sighting>) -> Self {
         let EventBody::Transition { age_ms, cause, evidence, last_seen, .. } = &event.body else {
             unreachable!("a member gets worse by a transition");
         };
@@ -83,9 +77,9 @@ impl Lasting {
             _ => "MemberFailed",
         };
         let why = if evidence.is_empty() { format!("silent for {}", seconds(*age_ms)) } else { evidence.join("; ") };
-        let alert = Self::new(event, name, *to == HealthState::Failed, format!("{} {} is {to}: {why}", who.0, who.1))
+        let alert = Self::new(event, name, to == HealthState::Failed, format!("{} {} is {to}: {why}", who.0, who.1))
             .with("state", to.as_str())
-            .seen(*sighting)
+            .seen(sighting)
             .saying("description", evidence.join("\n"))
             .saying("last_seen", last_seen.map(|at| format!("{at:.3}")).unwrap_or_default());
         match cause {
@@ -124,9 +118,9 @@ impl Lasting {
         Self::new(event, "RegistryBlind", true, summary)
     }
 
-    pub(super) fn flapping(event: &Event, who: &(Kind, MemberId), sighting: Option<&Sighting>) -> Self {
+    pub(super) fn flapping(event: &Event, who: &(Kind, MemberId), zone: &Zone, sighting: Option<&Sighting>) -> Self {
         let summary = format!("{} {} changes its state too often: its other alerts are muted", who.0, who.1);
-        Self::new(event, "MemberFlapping", false, summary).seen(sighting)
+        Self::new(event, "MemberFlapping", false, summary).seen(sighting).with("zone", zone.as_str())
     }
 
     pub(super) fn duplicate(event: &Event, who: &(Kind, MemberId), from: &[String], seen: Option<&Sighting>) -> Self {

@@ -57,7 +57,7 @@ fn parse(text: &str) -> Result<Vec<SinkConfig>, Wrong> {
         let DeValue::Array(tables) = value.get_ref() else {
             return wrong(key.span(), format!("{kind}: expected [[{kind}]], in double brackets"));
         };
-        for table in tables.iter() {
+        for table in tables {
             let DeValue::Table(fields) = table.get_ref() else {
                 return wrong(table.span(), format!("{kind}: expected [[{kind}]], in double brackets"));
             };

@@ -50,7 +50,8 @@ impl Program {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 std::fs::remove_dir_all(&folder).unwrap();
                 // Not println, which the test harness would swallow.
-                writeln!(io::stdout(), "skipped: {PROGRAM} not found (cargo xtask setup)").unwrap();
+                let mut stdout = io::stdout();
+                writeln!(stdout, "skipped: {PROGRAM} not found (cargo xtask setup)").unwrap();
                 return None;
             }
             Err(error) => panic!("{PROGRAM} cannot be run: {error}"),
