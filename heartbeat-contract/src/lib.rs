@@ -69,7 +69,9 @@ pub use policy::{Detector, Policy, ResolvedPolicy};
 pub use problem::{Problem, ProblemType};
 pub use protection::{ProtectionView, ProtectionsPage};
 pub use state::{Cause, HealthState};
-pub use stats::{BeatStats, DetectionStats, DriverStats, EventStats, MemberStats, ProbeStats, Stats};
+pub use stats::{
+    BeatStats, DetectionStats, DriverStats, EventStats, MemberStats, ProbeStats, SinkKind, SinkStats, Stats,
+};
 pub use status::{HealthStatus, WorkerStatus};
 pub use verification::{ProbeOutcome, Verification};
 pub use view::{Deadlines, Flag, HoldReason, HoldView, HostFrom, MemberView, MembersPage};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::words::words;
 use crate::{Kind, LogId, time};
 
 /// Totals, rates, and how the registry itself fares.
@@ -34,6 +35,9 @@ pub struct Stats {
     /// Probes of members that became suspect.
     #[serde(default)]
     pub probes: ProbeStats,
+    /// Where alerts are sent to, in the order in which that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<SinkStats>,
 }
 
 /// How many members there are, in which state.
@@ -114,4 +118,49 @@ pub struct DriverStats {
     pub panics: u64,
     /// How much time was held against nobody, in milliseconds, since the registry itself could not listen.
     pub credited_ms: u64,
+}
+
+/// What became of the alerts that are sent to one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkStats {
+    /// What it is called.
+    pub name: String,
+    /// What it speaks.
+    pub kind: SinkKind,
+    /// Requests that were accepted.
+    pub sent: u64,
+    /// Attempts that failed: not answered in time, or refused.
+    pub failed: u64,
+    /// Attempts that were made again.
+    pub retried: u64,
+    /// Alerts, or ends of alerts, that it was never told of since it did not take them in time, and events that the log
+    /// dropped before they could be read.
+    pub dropped: u64,
+    /// Alerts that were not told of one by one, since one alert tells of a member that flaps or a host that is down.
+    pub muted: u64,
+    /// Alerts that the cooldown held back, whether they were told later or not.
+    pub suppressed: u64,
+    /// Alerts that last.
+    pub firing: u64,
+    /// Why the last attempt that failed did.
+    #[serde(default)]
+    pub last_error: Option<String>,
+    /// When a request was last accepted.
+    #[serde(default, with = "time::stamp_opt")]
+    pub last_ok: Option<Timestamp>,
+}
+
+words! {
+    /// What the receiver of alerts speaks.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum SinkKind {
+        /// One JSON document per alert and end of one.
+        Webhook = "webhook",
+        /// The API of Prometheus' Alertmanager, version 2.
+        Alertmanager = "alertmanager",
+        /// A word this version does not know.
+        Unknown = "unknown",
+    }
+    fallback Unknown;
 }

@@ -1,9 +1,12 @@
-//! Telling this process what became of its members.
+//! Telling what became of members: this process, and others.
 
 mod alerts;
 mod callback;
 mod cooldown;
 mod handle;
+mod sighting;
+#[cfg(feature = "alerts")]
+pub(crate) mod sink;
 mod teller;
 mod thread;
 

@@ -238,7 +238,6 @@ impl Engine {
         self.kinds.read().unwrap_or_else(PoisonError::into_inner).name(kind)
     }
 
-    #[cfg(feature = "http")]
     pub(crate) fn wall(&self) -> jiff::Timestamp {
         self.clock.wall()
     }

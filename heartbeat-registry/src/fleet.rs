@@ -33,6 +33,10 @@ pub enum StartError {
     /// A thread, or its runtime, could not be started.
     #[error("a thread could not be started")]
     Thread(#[source] std::io::Error),
+    /// A setting of where alerts are sent makes no sense.
+    #[cfg(feature = "alerts")]
+    #[error(transparent)]
+    Sink(#[from] alert::sink::InvalidSink),
 }
 
 impl Fleet {
@@ -123,6 +127,22 @@ impl Fleet {
     /// If a setting is outside its limits, or the thread cannot be started.
     pub fn configure_alerts(&self, alerts: Alerts) -> Result<AlertsHandle, StartError> {
         alert::start(&self.engine, None, alerts)
+    }
+
+    /// Sends alerts elsewhere: what lasts, and when it is over. A member that gets into a state that the
+    /// [rule](crate::alerts::Rule) asks for is an alert until it leaves it, says goodbye or is forgotten; a goodbye is
+    /// none. One failure is one alert: members that fail with their host are told of as one `HostDown`, and one that flaps
+    /// as one `MemberFlapping`, at whose end it is told of if it is still down. A mass silence, a registry that cannot
+    /// listen and two runs of one id (for 10 minutes) are alerts as well.
+    ///
+    /// Each sink reads the log on a thread of its own, with one request under way at a time: however slow it is, it delays
+    /// no verdict and no other sink. What it is never told of is counted, in [`stats`](Self::stats).
+    ///
+    /// # Errors
+    /// If a setting makes no sense, or the thread cannot be started.
+    #[cfg(feature = "alerts")]
+    pub fn send_alerts(&self, config: crate::alerts::SinkConfig) -> Result<crate::alerts::SinkHandle, StartError> {
+        alert::sink::start(&self.engine, config)
     }
 
     /// A handle that does not keep the fleet alive.

@@ -42,13 +42,16 @@
 //! |---|---|
 //! | none | the in-memory registry |
 //! | `http` (default) | [`http`]: an axum router for an app of yours, bearer tokens, and an accept loop with timeouts |
+//! | `alerts` | [`alerts`]: alerts that are sent to webhooks and to Alertmanagers |
 //! | `client` | [`client`]: typed reads from a registry elsewhere |
 //! | `verify` | [`verify`]: one probe of a member's endpoint, on demand |
-//! | `rustls` | `https://` for `client` and `verify` |
+//! | `rustls` | `https://` for `alerts`, `client` and `verify` |
 //! | `server` | what only the `heartbeat-registry` binary needs |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod alert;
+#[cfg(feature = "alerts")]
+pub mod alerts;
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod cli;

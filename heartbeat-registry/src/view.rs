@@ -120,6 +120,7 @@ impl Engine {
             availability: self.availability(&now),
             driver: self.gauges.driver(self.sweep_steps(), self.credited()),
             probes: self.suspects.stats(),
+            alerts: self.alerts.sink_stats(),
         }
     }
 }

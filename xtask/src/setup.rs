@@ -6,7 +6,7 @@ use crate::outcome::Outcome;
 use crate::program;
 
 /// Each has a Debian package of its name.
-const PROGRAMS: [&str; 2] = ["curl", "valgrind"];
+const PROGRAMS: [&str; 3] = ["curl", "prometheus-alertmanager", "valgrind"];
 
 pub(crate) fn run() -> Outcome {
     let missing = missing();

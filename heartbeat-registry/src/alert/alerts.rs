@@ -112,13 +112,13 @@ impl Alerts {
     }
 
     /// For how long after an alert of a member into degraded, critical or failed another one of the same member into the
-    /// same state is suppressed; 1 minute by default, zero for never. It counts by the times of the events, not of the
-    /// calls, and from the last alert that was not suppressed. A member that is forgotten begins anew.
+    /// same state is held back; 1 minute by default, zero for never. It counts by the times of the events, not of the
+    /// calls, and from the last alert that was told. A member that is still in that state when the cooldown ends is told
+    /// of then, as of when it happened; one that is not is not. A member that is forgotten begins anew.
     ///
-    /// A recovery is told, cooldown or not, if any of the alerts since the member was last healthy was, and suppressed if
-    /// all of them were, so that who was told of a failure is told of its end. That goes by the cooldown alone: an alert
-    /// that no callback here asks for counts as told. A member that fails again within the cooldown and stays failed is
-    /// not told of later: ask [`unhealthy`](crate::Registry::unhealthy) for how things stand.
+    /// A recovery is told, cooldown or not, if any of the alerts since the member was last healthy was, and not told if
+    /// none of them was, so that who was told of a failure is told of its end. That goes by the cooldown alone: an alert
+    /// that no callback here asks for counts as told.
     #[doc(alias = "cooldown_seconds")]
     #[doc(alias = "ThrottledAlerts")]
     pub fn cooldown(mut self, cooldown: Duration) -> Self {

@@ -12,7 +12,7 @@ use super::thread::Running;
 pub struct AlertStats {
     /// Calls of callbacks that ended well.
     pub told: u64,
-    /// Alerts that some callback asks for, and that were not told because of the cooldown.
+    /// Alerts that some callback asks for, and that the cooldown held back, whether they were told later or not.
     pub suppressed: u64,
     /// Calls of callbacks that panicked.
     pub panicked: u64,

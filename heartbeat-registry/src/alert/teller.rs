@@ -1,9 +1,10 @@
 //! From events to calls.
 
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use heartbeat_contract::{Event, EventBody, Kind, MemberId};
+use heartbeat_contract::{Event, EventBody, Kind};
+use jiff::Timestamp;
 
 use super::alerts::On;
 use super::callback::{Callback, Ended};
@@ -13,6 +14,9 @@ use super::{Alert, Alerts};
 use crate::engine::Engine;
 use crate::subscription::{Events, SubscriptionError};
 
+/// The shortest that is waited.
+const SOON: Duration = Duration::from_millis(1);
+
 /// Tells callbacks what the log says, one call at a time.
 pub(super) struct Teller {
     events: Events,
@@ -20,7 +24,7 @@ pub(super) struct Teller {
     kind: Option<Kind>,
     callbacks: Vec<(On, Callback)>,
     timeout: Duration,
-    cooldown: Cooldown,
+    cooldown: Cooldown<Alert>,
     counts: Arc<Counts>,
     /// Weak, so that alerts alone keep no fleet alive.
     engine: Weak<Engine>,
@@ -43,11 +47,17 @@ impl Teller {
     /// Tells of all that happens, until the log is closed and read to its end.
     pub(super) async fn tell_all(&mut self) {
         loop {
-            match self.events.next().await {
-                Ok(event) => self.hear(event).await,
-                Err(SubscriptionError::Missed(events)) => self.miss(events),
-                Err(SubscriptionError::Reset { .. }) => unreachable!("alerts follow from the newest event on"),
-                Err(SubscriptionError::Closed) => return,
+            let heard = tokio::select! {
+                biased;
+                heard = self.events.next() => Some(heard),
+                () = until(&self.engine, self.cooldown.due()) => None,
+            };
+            match heard {
+                Some(Ok(event)) => self.hear(event).await,
+                Some(Err(SubscriptionError::Missed(events))) => self.miss(events),
+                Some(Err(SubscriptionError::Reset { .. })) => unreachable!("alerts follow from the newest event on"),
+                Some(Err(SubscriptionError::Closed)) => return,
+                None => self.tell_due().await,
             }
             // Callbacks that never wait would keep whoever wants to end this from being heard.
             tokio::task::yield_now().await;
@@ -55,6 +65,7 @@ impl Teller {
     }
 
     async fn hear(&mut self, mut event: Event) {
+        self.tell_what_was_held_back(event.at).await;
         let (Some(kind), Some(member)) = (event.kind.take(), event.member.take()) else { return };
         if self.kind.as_ref().is_some_and(|only| *only != kind) {
             return;
@@ -68,13 +79,29 @@ impl Teller {
 
     async fn tell(&mut self, alert: Alert) {
         let Alert { kind, member, to, at, .. } = &alert;
-        let is_hot = !self.cooldown.admits(kind, member, *to, *at);
-        let filters = self.callbacks.iter().filter(|(on, _)| on.is_filter());
-        if is_hot && filters.clone().any(|(on, _)| on.admits(&alert)) {
+        let is_hot = !self.cooldown.admits(kind, member, *to, *at, || alert.clone());
+        if is_hot && self.callbacks.iter().any(|(on, _)| on.is_filter() && on.admits(&alert)) {
             self.counts.suppressed();
         }
+        self.call(&alert, |on| !is_hot || !on.is_filter()).await;
+    }
+
+    /// Tells of what the cooldown held back, if its time has come.
+    async fn tell_due(&mut self) {
+        let Some(now) = self.engine.upgrade().map(|engine| engine.wall()) else { return };
+        self.tell_what_was_held_back(now).await;
+    }
+
+    async fn tell_what_was_held_back(&mut self, now: Timestamp) {
+        for alert in self.cooldown.take_due(now) {
+            self.call(&alert, On::is_filter).await;
+        }
+    }
+
+    /// Calls the callbacks that ask for an alert, of those that are to be told.
+    async fn call(&mut self, alert: &Alert, are_told: impl Fn(On) -> bool) {
         for (on, callback) in &mut self.callbacks {
-            if !on.admits(&alert) || (is_hot && on.is_filter()) {
+            if !on.admits(alert) || !are_told(*on) {
                 continue;
             }
             let ended = callback.call(alert.clone(), self.timeout).await;
@@ -90,19 +117,19 @@ impl Teller {
         self.counts.missed(events);
         tracing::warn!(events, "callbacks of alerts are too slow: events were dropped before they could be told");
         let Some(engine) = self.engine.upgrade() else { return };
-        self.cooldown.keep(|kind, member| engine.knows(kind, member));
+        self.cooldown.keep(|kind, member| engine.sighting(kind, member).map(|sighting| sighting.state));
     }
 }
 
-impl Engine {
-    fn knows(&self, kind: &Kind, member: &MemberId) -> bool {
-        let index = {
-            let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
-            kinds.all().find(|(_, known)| *known == kind).map(|(index, _)| index)
-        };
-        index.is_some_and(|index| {
-            let key = self.key(index, member);
-            self.table(key).find(key).is_some()
-        })
+/// Waits until the wall clock of the fleet shows a time, or for ever without one. A clock that stands still is looked at
+/// again each time that it should have got there.
+pub(super) async fn until(engine: &Weak<Engine>, at: Option<Timestamp>) {
+    let Some(at) = at else { return std::future::pending().await };
+    loop {
+        let Some(now) = engine.upgrade().map(|engine| engine.wall()) else { return std::future::pending().await };
+        match Duration::try_from(at.duration_since(now)) {
+            Ok(ahead) if !ahead.is_zero() => tokio::time::sleep(ahead.max(SOON)).await,
+            _ => return,
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use heartbeat_contract::{EventId, HealthState, Kind, MemberId, Zone};
 
+use super::alerts::AlertArgs;
 use crate::history_query::Moment;
 use crate::http::{Host, Scope};
 use crate::verify::Network;
@@ -59,6 +60,8 @@ pub(super) struct ServeArgs {
     /// Do not probe members when they become suspect, to say why they are silent.
     #[arg(long, env = "HEARTBEAT_NO_PROBES")]
     pub(super) no_probes: bool,
+    #[command(flatten)]
+    pub(super) alerts: AlertArgs,
     /// What to log, in the syntax of tracing-subscriber's EnvFilter.
     #[arg(long, env = "HEARTBEAT_LOG", default_value = "info")]
     pub(super) log: String,
@@ -249,7 +252,7 @@ pub(super) struct EventsArgs {
 }
 
 /// A kind; workers and hives also in the plural.
-fn kind(word: &str) -> Result<Kind, heartbeat_contract::InvalidKind> {
+pub(super) fn kind(word: &str) -> Result<Kind, heartbeat_contract::InvalidKind> {
     match word {
         "workers" => Ok(Kind::WORKER),
         "hives" => Ok(Kind::HIVE),

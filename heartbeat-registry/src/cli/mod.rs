@@ -1,5 +1,6 @@
 //! The `heartbeat-registry` binary.
 
+mod alerts;
 mod args;
 mod follow;
 mod output;

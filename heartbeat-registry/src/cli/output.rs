@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{Table, presets};
 use heartbeat_contract::{
-    AskedDirective, Event, HistoryPage, HoldView, MemberId, MemberStats, MemberView, ProtectionView, Stats,
+    AskedDirective, Event, HistoryPage, HoldView, MemberId, MemberStats, MemberView, ProtectionView, SinkStats, Stats,
     Verification,
 };
 use serde::Serialize;
@@ -204,7 +204,32 @@ pub(super) fn stats(stats: &Stats) -> String {
         ("credited", seconds(driver.credited_ms)),
         ("suspects probed", format!("{}, {} dropped", stats.probes.done, stats.probes.dropped)),
     ]);
-    format!("{table}\n\n{rest}")
+    let alerts = if stats.alerts.is_empty() { String::new() } else { format!("\n\n{}", sinks(&stats.alerts)) };
+    format!("{table}\n\n{rest}{alerts}")
+}
+
+fn sinks(sinks: &[SinkStats]) -> String {
+    let mut table = table([
+        "ALERTS TO",
+        "FIRING",
+        "SENT",
+        "FAILED",
+        "RETRIED",
+        "DROPPED",
+        "MUTED",
+        "SUPPRESSED",
+        "LAST OK",
+        "LAST ERROR",
+    ]);
+    for sink in sinks {
+        let counts = [sink.firing, sink.sent, sink.failed, sink.retried, sink.dropped, sink.muted, sink.suppressed];
+        let mut row = vec![harmless(&sink.name)];
+        row.extend(counts.map(|count| count.to_string()));
+        row.push(sink.last_ok.map_or_else(|| "never".to_owned(), |at| format!("{at:.3}")));
+        row.push(sink.last_error.as_deref().map_or_else(dash, harmless));
+        table.add_row(row);
+    }
+    table.to_string()
 }
 
 pub(super) fn events(events: &[Event]) -> String {

@@ -10,6 +10,7 @@ use heartbeat_contract::{HealthState, HiveHeartbeat, WorkerHeartbeat};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
+use super::alerts::sinks;
 use super::args::ServeArgs;
 use super::output::tell;
 use super::{Failed, UNHEALTHY, USAGE};
@@ -26,6 +27,7 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
     let tokens = args.tokens.as_deref().map(tokens).transpose()?;
     refuse_to_be_open(&args)?;
+    let sinks = sinks(args.alerts)?;
     let stop = signals().map_err(|error| Failed::new(&error, UNHEALTHY))?;
     let config = FleetConfig { max_members: args.max_members, ..FleetConfig::default() };
     let fleet = Fleet::start(config).map_err(|error| Failed::new(&error, USAGE))?;
@@ -33,6 +35,9 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     let address = listener.local_addr().map_err(|error| cannot_listen(args.listen, &error))?;
     tell(&format!("listening on http://{address}"));
     fleet.configure_alerts(Alerts::new().on_transition(log)).map_err(|error| Failed::new(&error, UNHEALTHY))?;
+    for sink in sinks {
+        fleet.send_alerts(sink).map_err(|error| Failed::new(&error, UNHEALTHY))?;
+    }
 
     let health = health(&fleet);
     let verify = VerifyConfig {

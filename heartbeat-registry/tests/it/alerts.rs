@@ -158,6 +158,21 @@ fn within_the_cooldown_a_second_failure_is_told_once() {
 }
 
 #[test]
+fn whoever_fails_again_within_the_cooldown_and_stays_failed_is_told_of_when_it_is_over() {
+    let told = Told::new();
+    told.fails("a");
+    told.recovers("a");
+    assert_eq!(told.fails("a"), [""; 0]);
+    told.world.pass(secs(55));
+    told.world.accept(feeling(plain("b"), HealthStatus::Degraded));
+    assert_eq!(told.until(HealthState::Degraded), ["b degraded"]);
+    told.world.pass(secs(1));
+    told.world.accept(feeling(plain("c"), HealthStatus::Degraded));
+    assert_eq!(told.until(HealthState::Degraded), ["a failed", "c degraded"]);
+    assert_eq!(told.recovers("a"), ["a recovered"]);
+}
+
+#[test]
 fn the_cooldown_is_per_member_and_state() {
     let told = Told::new();
     told.world.accept(plain("a"));

@@ -33,6 +33,8 @@ mod resume;
 #[cfg(all(feature = "http", feature = "verify"))]
 mod rights;
 mod scale;
+#[cfg(all(feature = "alerts", feature = "http"))]
+mod sinks;
 #[cfg(feature = "http")]
 mod slow_readers;
 #[cfg(feature = "http")]
