@@ -247,6 +247,13 @@ fn told(body: &EventBody) -> (String, String) {
             ("policy".to_owned(), detail)
         }
         EventBody::Directive { directive, outcome } => (format!("directive {directive}"), outcome.to_string()),
+        EventBody::Flapping { zone, active } => {
+            let what = if *active { "changes its state too often" } else { "has settled" };
+            ("flapping".to_owned(), format!("{what}, in zone {zone}"))
+        }
+        EventBody::DuplicateIdentity { addresses } => {
+            ("duplicate identity".to_owned(), format!("two live runs, from {}", addresses.join(" and ")))
+        }
         other => {
             let json = serde_json::to_value(other).unwrap_or_default();
             (other.type_word().to_owned(), json.to_string())
