@@ -1,6 +1,6 @@
 //! Which run beats, from where, how many of its beats are lost, and what its clocks say.
 
-use heartbeat_registry::contract::{EventBody, Flag, MemberView, WorkerHeartbeat};
+use heartbeat_registry::contract::{Event, EventBody, Flag, MemberView, WorkerHeartbeat};
 
 use crate::world::{World, beat, dawn, id, millis, plain, secs, with};
 
@@ -18,7 +18,7 @@ fn view(world: &World) -> MemberView {
     world.workers.view(&id("w")).unwrap()
 }
 
-fn words(events: Vec<heartbeat_registry::contract::Event>) -> Vec<&'static str> {
+fn words(events: &[Event]) -> Vec<&'static str> {
     events.iter().map(|event| event.body.type_word()).collect()
 }
 
@@ -34,10 +34,10 @@ fn two_live_runs_of_one_id_are_told_once_and_shown_for_as_long_as_both_beat() {
         matches!(&events[1].body, EventBody::DuplicateIdentity { addresses } if addresses[..] == ["local", "local"]),
         "{events:?}"
     );
-    assert_eq!(words(events), ["superseded", "duplicate_identity"]);
+    assert_eq!(words(&events), ["superseded", "duplicate_identity"]);
     world.pass(secs(8));
     world.record(made_at(beat("w", run(0), 2), 14)).unwrap_err();
-    assert_eq!(words(world.events()).iter().filter(|word| **word != "transition").count(), 0, "once per pair of runs");
+    assert_eq!(words(&world.events()).iter().filter(|word| **word != "transition").count(), 0, "once per pair of runs");
     world.pass(millis(9_999));
     let shown = view(&world);
     assert_eq!(
@@ -57,17 +57,17 @@ fn a_straggler_of_a_dead_run_is_no_second_live_one() {
     world.accept(made_at(beat("w", run(5), 0), 5));
     world.events();
     world.record(made_at(beat("w", run(0), 1), 4)).unwrap_err();
-    assert_eq!(words(world.events()), ["superseded"]);
+    assert_eq!(words(&world.events()), ["superseded"]);
     assert_eq!(view(&world).flags, []);
     world.record(made_at(crate::world::goodbye(beat("w", run(0), 3)), 7)).unwrap_err();
-    assert_eq!(words(world.events()), [""; 0], "it says that it ends");
+    assert_eq!(words(&world.events()), [""; 0], "it says that it ends");
     world.record(beat("w", run(0), 2)).unwrap_err();
-    assert_eq!(words(world.events()), ["duplicate_identity"], "one without a time is not known to be a straggler");
+    assert_eq!(words(&world.events()), ["duplicate_identity"], "one without a time is not known to be a straggler");
     world.accept(beat("w", run(9), 0));
     world.record(beat("w", run(0), 4)).unwrap_err();
-    assert_eq!(words(world.events()), ["restarted"], "of the run before the last one nothing more is told");
+    assert_eq!(words(&world.events()), ["restarted"], "of the run before the last one nothing more is told");
     world.record(beat("w", run(5), 4)).unwrap_err();
-    assert_eq!(words(world.events()), ["superseded", "duplicate_identity"], "another pair");
+    assert_eq!(words(&world.events()), ["superseded", "duplicate_identity"], "another pair");
 }
 
 #[test]
