@@ -65,7 +65,7 @@ pub use payload::Payload;
 pub use policy::{Detector, Policy, ResolvedPolicy};
 pub use problem::{Problem, ProblemType};
 pub use state::{Cause, HealthState};
-pub use stats::{BeatStats, DetectionStats, DriverStats, EventStats, MemberStats, Stats};
+pub use stats::{BeatStats, BlindStats, CanaryState, DetectionStats, DriverStats, EventStats, MemberStats, Stats};
 pub use status::{HealthStatus, WorkerStatus};
 pub use verification::{ProbeOutcome, Verification};
 pub use view::{Deadlines, Flag, HoldReason, HoldView, HostFrom, MemberView, MembersPage};

@@ -1,6 +1,7 @@
 //! The pure core under locks: one table per shard, one virtual clock, one event log.
 
 mod directives;
+mod ingest;
 mod room;
 mod sweep;
 
@@ -15,11 +16,12 @@ use heartbeat_contract::{
 };
 use tokio::sync::Notify;
 
+use self::ingest::Ingest;
 use crate::alert::AlertThreads;
 use crate::clock::Clock;
 use crate::config::FleetConfig;
 use crate::core::{
-    Accepted, Attachment, Beat, Defaults, Fact, Key, KindIndex, Now, Origin, Stale, Table, Tally, Verdict,
+    Accepted, Attachment, Beat, Blindness, Defaults, Fact, Key, KindIndex, Now, Origin, Stale, Table, Tally, Verdict,
     VirtualClock, micros,
 };
 use crate::error::RecordError;
@@ -48,6 +50,8 @@ pub(crate) struct Engine {
     /// Beats refused before they reached a table.
     refused: AtomicU64,
     pub(crate) gauges: Gauges,
+    blindness: Mutex<Blindness>,
+    pub(crate) ingest: Ingest,
 }
 
 /// What became of a beat, with the number of the newest event there was then.
@@ -85,6 +89,8 @@ impl Engine {
             nudge: Notify::new(),
             refused: AtomicU64::new(0),
             gauges: Gauges::new(started),
+            blindness: Mutex::new(Blindness::new()),
+            ingest: Ingest::default(),
         }
     }
 
@@ -295,9 +301,10 @@ impl Engine {
 }
 
 impl Drop for Engine {
-    /// Lets those who follow the log come to its end.
+    /// Lets those who follow the log come to its end, and whoever sends canaries.
     fn drop(&mut self) {
         self.log.close();
+        self.ingest.wanted.notify_one();
     }
 }
 

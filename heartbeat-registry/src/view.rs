@@ -117,6 +117,7 @@ impl Engine {
             events: self.log.stats(),
             detection: self.gauges.detection(),
             driver: self.gauges.driver(self.sweep_steps(), self.credited()),
+            blind: self.blind_stats(now.mono),
         }
     }
 }

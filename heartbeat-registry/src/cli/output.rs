@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use comfy_table::{Table, presets};
 use heartbeat_contract::{
-    AskedDirective, Event, EventBody, HistoryPage, MemberId, MemberStats, MemberView, Stats, Verification,
+    AskedDirective, BlindStats, CanaryState, Event, EventBody, HistoryPage, MemberId, MemberStats, MemberView, Stats,
+    Verification,
 };
 use serde::Serialize;
 
@@ -177,9 +178,31 @@ pub(super) fn stats(stats: &Stats) -> String {
             ),
         ),
         ("driver", if driver.alive { "alive".to_owned() } else { "DEAD: nobody is judged".to_owned() }),
-        ("credited", seconds(driver.credited_ms)),
+        ("credited", credited(stats)),
+        ("ingest lag", ingest_lag(&stats.blind)),
     ]);
     format!("{table}\n\n{rest}")
+}
+
+/// How much time was held against nobody.
+fn credited(stats: &Stats) -> String {
+    let blind = &stats.blind;
+    let window = humane(Duration::from_millis(blind.window_ms));
+    let lately = format!("{} of the last {window} ({:.1} %)", seconds(blind.credited_ms), blind.share * 100.0);
+    let alarm = if blind.active { "BLIND: " } else { "" };
+    format!("{alarm}{}, {lately}", seconds(stats.driver.credited_ms))
+}
+
+/// How far behind the listener is with reading beats.
+fn ingest_lag(blind: &BlindStats) -> String {
+    let lag = |ms: Option<u64>| ms.map_or_else(dash, |ms| format!("{ms} ms"));
+    let figures = format!("{}, at most {} lately", lag(blind.ingest_lag_ms), lag(blind.ingest_lag_max_ms));
+    match (blind.canary, &blind.canary_error) {
+        (CanaryState::Off, _) => "not measured".to_owned(),
+        (CanaryState::Ok, _) => figures,
+        (state, None) => format!("{state}: {figures}"),
+        (state, Some(error)) => format!("{state}: {error}"),
+    }
 }
 
 pub(super) fn events(events: &[Event]) -> String {
@@ -223,6 +246,11 @@ fn told(body: &EventBody) -> (String, String) {
         EventBody::Transition { from, to, cause, evidence, .. } => {
             let cause = cause.map(|cause| format!("{cause}: ")).unwrap_or_default();
             (format!("{from} -> {to}"), format!("{cause}{}", evidence.join("; ")))
+        }
+        EventBody::RegistryBlind { credited_ms, window_ms, active } => {
+            let what = if *active { "registry blind" } else { "registry sees again" };
+            let window = humane(Duration::from_millis(*window_ms));
+            (what.to_owned(), format!("could not listen for {} of {window}", seconds(*credited_ms)))
         }
         EventBody::Restarted { previous_incarnation } => {
             let before = previous_incarnation.map(|run| format!("run before: {run}")).unwrap_or_default();

@@ -16,7 +16,7 @@ use super::{Failed, UNHEALTHY, USAGE};
 use crate::alert::{Alert, Alerts};
 use crate::config::FleetConfig;
 use crate::fleet::Fleet;
-use crate::http::{self, Api, Hosts, ServeConfig, Tokens};
+use crate::http::{self, Api, Canary, Hosts, ServeConfig, Tokens};
 use crate::readable::seconds;
 use crate::verify::{Verifier, VerifyConfig};
 
@@ -45,12 +45,15 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     let app = Router::new().merge(api(&fleet, &verifier, tokens)).merge(health.router()).fallback(http::not_found);
     let app =
         if is_guarded { args.allow_host.into_iter().fold(Hosts::loopback(), Hosts::allow).guard(app) } else { app };
+    let canary = Canary::through(address).start(&fleet).map_err(|error| Failed::new(&error, UNHEALTHY))?;
     health.set_phase(Phase::Serving);
     let draining = health.clone();
     http::serve(listener, app, ServeConfig::default(), async move {
         let signal = stop.await;
         tracing::info!(signal, "shutting down");
         draining.set_phase(Phase::Draining);
+        // Before the listener ends, which it would miss.
+        canary.shutdown().await;
     })
     .await;
     fleet.shutdown().await;

@@ -4,6 +4,9 @@
 
 mod alerts;
 mod allocations;
+mod blindness;
+#[cfg(feature = "http")]
+mod canary;
 #[cfg(all(feature = "client", feature = "http"))]
 mod client;
 #[cfg(feature = "server")]
