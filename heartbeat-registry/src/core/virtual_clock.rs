@@ -42,12 +42,20 @@ impl VirtualClock {
         self.credited
     }
 
-    /// The driver is awake: credits how late it is and plans the next wake. Returns the virtual time.
-    pub(crate) fn wake(&mut self, mono: u64, next: u64) -> u64 {
+    /// The driver is awake: credits how late it is, and what its work takes beyond the slack until it [plans](Self::plan).
+    /// Else who falls due during long work would be judged too late. Returns the virtual time.
+    pub(crate) fn wake(&mut self, mono: u64) -> u64 {
         self.settle(mono);
-        self.planned = next;
+        self.planned = mono;
         self.due = u64::MAX;
         self.at(mono)
+    }
+
+    /// The driver goes to sleep until the given time, or the nearest deadline that was told since it woke.
+    pub(crate) fn plan(&mut self, mono: u64, next: u64) {
+        self.settle(mono);
+        self.planned = next;
+        self.bring_forward(self.due, mono);
     }
 
     /// Brings the planned wake forward to a virtual time, or to now if that is past; tells whether that changed anything.
@@ -66,8 +74,7 @@ impl VirtualClock {
     /// Nobody is monitored, so the driver may sleep for as long as it likes, and canaries need not come.
     pub(crate) fn rest(&mut self, mono: u64) {
         self.settle(mono);
-        self.planned = u64::MAX;
-        self.proved = u64::MAX;
+        (self.planned, self.proved, self.due) = (u64::MAX, u64::MAX, u64::MAX);
     }
 
     /// When the driver should wake, in microseconds of the monotonic clock; `None` while at rest.
@@ -98,7 +105,7 @@ impl VirtualClock {
     fn prove(&mut self, mono: u64, until: u64) -> bool {
         self.settle(mono);
         self.proved = until;
-        self.due != u64::MAX && self.bring_forward(self.due, mono)
+        self.bring_forward(self.due, mono)
     }
 
     /// Credits the time beyond either bound. A bound that is still passed moves up to now, so that the clock goes on
@@ -122,14 +129,21 @@ impl VirtualClock {
 mod tests {
     use super::*;
 
+    /// A wake whose work takes no time.
+    fn wake(clock: &mut VirtualClock, mono: u64, next: u64) -> u64 {
+        let at = clock.wake(mono);
+        clock.plan(mono, next);
+        at
+    }
+
     #[test]
     fn lateness_is_credited_and_time_never_jumps() {
         let mut clock = VirtualClock::new();
-        clock.wake(1_000, 2_000);
+        wake(&mut clock, 1_000, 2_000);
         assert_eq!(clock.at(1_500), 1_500);
         // Stopped from 1,600 to 60,000: whoever looks first sees the time of the planned wake, and the slack.
         assert_eq!(clock.at(60_000), 3_000);
-        assert_eq!(clock.wake(60_000, 61_000), 3_000);
+        assert_eq!(wake(&mut clock, 60_000, 61_000), 3_000);
         assert_eq!(clock.at(60_500), 3_500);
         assert_eq!(clock.credited(), 57_000);
     }
@@ -137,16 +151,16 @@ mod tests {
     #[test]
     fn a_wake_in_time_or_within_the_slack_credits_nothing() {
         let mut clock = VirtualClock::new();
-        clock.wake(0, 1_000);
-        clock.wake(900, 2_000);
-        clock.wake(3_000, 4_000);
+        wake(&mut clock, 0, 1_000);
+        wake(&mut clock, 900, 2_000);
+        wake(&mut clock, 3_000, 4_000);
         assert_eq!((clock.at(3_000), clock.credited()), (3_000, 0));
     }
 
     #[test]
     fn a_sooner_deadline_brings_the_wake_forward() {
         let mut clock = VirtualClock::new();
-        clock.wake(0, 10_000);
+        wake(&mut clock, 0, 10_000);
         assert!(!clock.bring_forward(10_000, 0));
         assert!(clock.bring_forward(4_000, 0));
         assert_eq!(clock.at(9_000), 5_000);
@@ -155,10 +169,10 @@ mod tests {
     #[test]
     fn a_deadline_that_is_past_wakes_now_and_takes_no_time_back() {
         let mut clock = VirtualClock::new();
-        clock.wake(0, 250_000);
+        wake(&mut clock, 0, 250_000);
         assert!(clock.bring_forward(1_250, 10_000));
         assert_eq!((clock.planned(), clock.at(10_000)), (Some(10_000), 10_000));
-        assert_eq!((clock.wake(10_500, 20_000), clock.credited()), (10_500, 0));
+        assert_eq!((wake(&mut clock, 10_500, 20_000), clock.credited()), (10_500, 0));
     }
 
     const MS: u64 = 1_000;
@@ -166,7 +180,7 @@ mod tests {
     /// A clock with a driver that sleeps for 250 ms, and a canary that was answered at zero.
     fn proved_at_zero() -> VirtualClock {
         let mut clock = VirtualClock::new();
-        clock.wake(0, 250 * MS);
+        wake(&mut clock, 0, 250 * MS);
         clock.canary_sent(0);
         clock.canary_answered(0, 100 * MS);
         clock
@@ -177,10 +191,10 @@ mod tests {
         let mut clock = proved_at_zero();
         clock.canary_sent(100 * MS);
         assert_eq!(clock.at(250 * MS), 250 * MS);
-        for wake in 1..20 {
+        for n in 1..20 {
             // The driver is in time throughout.
-            assert_eq!(clock.wake(wake * 250 * MS, (wake + 1) * 250 * MS), 250 * MS);
-            assert_eq!(clock.at(wake * 250 * MS + 249 * MS), 250 * MS);
+            assert_eq!(wake(&mut clock, n * 250 * MS, (n + 1) * 250 * MS), 250 * MS);
+            assert_eq!(clock.at(n * 250 * MS + 249 * MS), 250 * MS);
         }
         clock.canary_answered(4_900 * MS, 4_900 * MS);
         assert_eq!((clock.at(4_900 * MS), clock.credited()), (250 * MS, 4_650 * MS));
@@ -193,7 +207,7 @@ mod tests {
         for n in 1..100 {
             clock.canary_sent(n * 100 * MS);
             clock.canary_answered(n * 100 * MS + 90 * MS, (n + 1) * 100 * MS);
-            clock.wake(n * 100 * MS + 90 * MS, n * 100 * MS + 340 * MS);
+            wake(&mut clock, n * 100 * MS + 90 * MS, n * 100 * MS + 340 * MS);
         }
         assert_eq!((clock.at(9_990 * MS), clock.credited()), (9_990 * MS, 0));
     }
@@ -207,7 +221,7 @@ mod tests {
                 let mono = 30_000 * MS + n * 10 * MS;
                 match *who {
                     "driver" => {
-                        clock.wake(mono, mono + 250 * MS);
+                        wake(&mut clock, mono, mono + 250 * MS);
                     }
                     _ => {
                         clock.canary_answered(mono, mono);
@@ -225,12 +239,12 @@ mod tests {
     #[test]
     fn while_the_clock_stands_still_the_driver_sleeps_long_and_then_comes_in_time() {
         let mut clock = proved_at_zero();
-        clock.wake(400 * MS, 650 * MS);
+        wake(&mut clock, 400 * MS, 650 * MS);
         let stands_at = clock.at(400 * MS);
         assert!(!clock.bring_forward(stands_at + 1, 400 * MS), "it would wake over and over");
         assert_eq!(clock.planned(), Some(650 * MS));
         assert!(clock.bring_forward(stands_at, 410 * MS), "who is due already is judged");
-        clock.wake(410 * MS, 660 * MS);
+        wake(&mut clock, 410 * MS, 660 * MS);
         clock.bring_forward(stands_at + 2 * MS, 410 * MS);
         assert!(clock.canary_answered(500 * MS, 500 * MS));
         assert_eq!(clock.planned(), Some(502 * MS));
@@ -240,23 +254,36 @@ mod tests {
     #[test]
     fn where_no_canary_can_be_sent_the_clock_goes_on() {
         let mut clock = proved_at_zero();
-        clock.wake(350 * MS, 600 * MS);
+        wake(&mut clock, 350 * MS, 600 * MS);
         clock.bring_forward(260 * MS, 350 * MS);
         assert!(clock.no_canary(400 * MS));
         assert_eq!((clock.at(400 * MS), clock.planned()), (250 * MS, Some(410 * MS)));
-        clock.wake(410 * MS, 10_000 * MS);
+        wake(&mut clock, 410 * MS, 10_000 * MS);
         assert_eq!(clock.at(10_000 * MS), 9_850 * MS);
     }
 
     #[test]
     fn at_rest_no_canary_is_expected() {
         let mut clock = proved_at_zero();
+        clock.bring_forward(240 * MS, 0);
         clock.rest(100 * MS);
         clock.canary_sent(110 * MS);
         clock.canary_answered(120 * MS, 200 * MS);
+        assert_eq!(clock.planned(), None);
         assert_eq!(clock.at(10_000 * MS), 10_000 * MS);
         clock.bring_forward(10_250 * MS, 10_000 * MS);
         clock.canary_sent(10_000 * MS);
         assert_eq!(clock.at(10_200 * MS), 10_150 * MS);
+    }
+
+    #[test]
+    fn work_beyond_the_slack_is_credited_and_what_fell_due_meanwhile_is_judged_next() {
+        let mut clock = VirtualClock::new();
+        clock.wake(10 * MS);
+        assert!(!clock.bring_forward(10 * MS + 300, 10 * MS + 200), "the driver is awake");
+        assert_eq!(clock.at(14 * MS), 11 * MS);
+        clock.plan(14 * MS, 264 * MS);
+        assert_eq!((clock.credited(), clock.planned()), (3 * MS, Some(14 * MS)));
+        assert_eq!(wake(&mut clock, 14 * MS + 100, 264 * MS), 11 * MS + 100);
     }
 }

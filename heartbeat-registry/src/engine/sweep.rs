@@ -28,16 +28,18 @@ impl Engine {
         if self.members.load(Ordering::Acquire) == 0 && !is_blind {
             virtual_clock.rest(self.mono());
         } else {
-            virtual_clock.bring_forward(next, self.mono());
+            let mono = self.mono();
+            virtual_clock.plan(mono, mono + micros(LONGEST_SLEEP));
+            virtual_clock.bring_forward(next, mono);
         }
         virtual_clock.planned().map(Duration::from_micros)
     }
 
-    /// Credits how late the driver is, and plans the next wake for as late as may be. Returns all that is credited, too.
+    /// Credits how late the driver is. Returns all that is credited, too.
     fn wake(&self) -> (Now, u64) {
         let mut virtual_clock = lock(&self.virtual_clock);
         let mono = self.mono();
-        let at = virtual_clock.wake(mono, mono + micros(LONGEST_SLEEP));
+        let at = virtual_clock.wake(mono);
         (Now { at, mono, wall: self.clock.wall() }, virtual_clock.credited())
     }
 
