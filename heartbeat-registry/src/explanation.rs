@@ -38,7 +38,7 @@ fn explanation(kind: Kind, hot: &Hot, cold: &Cold, outlook: Outlook, now: &Now) 
         cause,
         evidence,
         age_ms: hot.silence(now) / 1000,
-        credited_ms: hot.credited(now) / 1000,
+        credited_ms: hot.credited_ms(now),
         deadlines: deadlines(hot, now),
         holds: holds(hot, cold, now),
         policy: cold.resolved(hot),

@@ -159,7 +159,7 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
         address: cold.origin.address().map(|address| address.to_string()),
         endpoint: beat.and_then(|beat| beat.endpoint.clone()),
         age_ms: hot.silence(now) / 1000,
-        credited_ms: hot.credited(now) / 1000,
+        credited_ms: hot.credited_ms(now),
         last_seen: cold.last_seen,
         first_seen: cold.first_seen,
         deadlines: deadlines(hot, now),
