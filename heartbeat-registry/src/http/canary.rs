@@ -98,21 +98,20 @@ impl Canary {
         // A runtime must not be dropped where the caller may be, in another one, so its thread makes it.
         let send = move || {
             let _ended = done.drop_guard();
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let sent = match runtime {
-                Ok(runtime) => build.send(Ok(())).map(|()| {
-                    runtime.block_on(async {
-                        tokio::select! {
-                            () = flock.send(errand, &wanted) => {}
-                            () = stopped.cancelled() => {}
-                        }
-                    });
-                }),
-                Err(error) => build.send(Err(error)),
+            let flock = flock;
+            let (runtime, is_built) = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => (Some(runtime), Ok(())),
+                Err(error) => (None, Err(error)),
             };
-            // Before its end is told.
-            drop(flock);
-            sent.expect("it is waited for");
+            build.send(is_built).expect("it is waited for");
+            if let Some(runtime) = runtime {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = flock.send(errand, &wanted) => {}
+                        () = stopped.cancelled() => {}
+                    }
+                });
+            }
         };
         let thread = std::thread::Builder::new().name("heartbeat-canary".to_owned()).spawn(send)?;
         built.recv().map_err(io::Error::other)??;

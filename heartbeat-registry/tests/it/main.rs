@@ -27,6 +27,8 @@ mod monitor;
 mod operate;
 #[cfg(feature = "http")]
 mod own_kind;
+#[cfg(feature = "server")]
+mod restart;
 mod resume;
 #[cfg(all(feature = "http", feature = "verify"))]
 mod rights;

@@ -63,7 +63,9 @@ async fn failure(client: &Client) -> EventsPage {
 /// By how much a failed member was late on the clock that judges.
 fn judged_age(page: &EventsPage) -> Duration {
     let ages = page.events.iter().filter_map(|event| match event.body {
-        EventBody::Transition { to: HealthState::Failed, age_ms, credited_ms, .. } => Some(millis(age_ms - credited_ms)),
+        EventBody::Transition { to: HealthState::Failed, age_ms, credited_ms, .. } => {
+            Some(millis(age_ms - credited_ms))
+        }
         _ => None,
     });
     ages.last().unwrap()
