@@ -70,7 +70,8 @@ pub use problem::{Problem, ProblemType};
 pub use protection::{ProtectionView, ProtectionsPage};
 pub use state::{Cause, HealthState};
 pub use stats::{
-    BeatStats, DetectionStats, DriverStats, EventStats, MemberStats, ProbeStats, SinkKind, SinkStats, Stats,
+    BeatStats, BlindStats, CanaryState, DetectionStats, DriverStats, EventStats, MemberStats, ProbeStats, SinkKind,
+    SinkStats, Stats,
 };
 pub use status::{HealthStatus, WorkerStatus};
 pub use verification::{ProbeOutcome, Verification};

@@ -38,6 +38,9 @@ pub struct Stats {
     /// Where alerts are sent to, in the order in which that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<SinkStats>,
+    /// How much of the last minutes the registry itself could not listen.
+    #[serde(default)]
+    pub blind: BlindStats,
 }
 
 /// How many members there are, in which state.
@@ -159,6 +162,51 @@ words! {
         Webhook = "webhook",
         /// The API of Prometheus' Alertmanager, version 2.
         Alertmanager = "alertmanager",
+        /// A word this version does not know.
+        Unknown = "unknown",
+    }
+    fallback Unknown;
+}
+
+/// How much of the last minutes was held against nobody, since the registry itself could not listen, and how far behind
+/// its listener is with reading beats.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BlindStats {
+    /// Whether it is too much: from more than a fifth of the window on until it is a tenth or less. An event
+    /// `registry_blind` tells of both.
+    pub active: bool,
+    /// How much time was credited within the window, in milliseconds.
+    pub credited_ms: u64,
+    /// The window, in milliseconds.
+    pub window_ms: u64,
+    /// The first as a share of the second, 0 to 1.
+    pub share: f64,
+    /// How long the last canary took through the listener and back, in milliseconds; or the one under way has taken, if it
+    /// is late. `null` until one has come back.
+    pub ingest_lag_ms: Option<u64>,
+    /// The longest that one took within the window, in milliseconds.
+    pub ingest_lag_max_ms: Option<u64>,
+    /// Whether canaries come back.
+    pub canary: CanaryState,
+    /// Why they cannot be used.
+    pub canary_error: Option<String>,
+}
+
+words! {
+    /// Whether the requests come back that a registry sends to itself, to measure how far behind its listener is.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum CanaryState {
+        /// None is sent, so that only stalls of the whole process are credited.
+        #[default]
+        Off = "off",
+        /// They come back in time, or nobody is monitored.
+        Ok = "ok",
+        /// One is late: the time since it should have come back is credited.
+        Late = "late",
+        /// None can be sent or comes back, for a reason that is no slowness: nothing is credited for the listener.
+        Unusable = "unusable",
         /// A word this version does not know.
         Unknown = "unknown",
     }

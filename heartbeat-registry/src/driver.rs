@@ -58,6 +58,8 @@ impl Drop for Alive<'_> {
 
 async fn sleep_until(engine: &Engine, wake: Option<Duration>) {
     match wake {
+        // A sleep of no time takes up to the timer's tick.
+        Some(wake) if wake <= engine.monotonic() => tokio::task::yield_now().await,
         Some(wake) => tokio::time::sleep(wake.saturating_sub(engine.monotonic())).await,
         None => std::future::pending().await,
     }

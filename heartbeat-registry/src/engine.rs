@@ -2,6 +2,7 @@
 
 mod directives;
 mod hosts;
+mod ingest;
 mod room;
 mod suspects;
 mod sweep;
@@ -17,12 +18,13 @@ use heartbeat_contract::{
 };
 use tokio::sync::Notify;
 
+use self::ingest::Ingest;
 use crate::alert::AlertThreads;
 use crate::clock::Clock;
 use crate::config::FleetConfig;
 use crate::core::{
-    Accepted, Attachment, Beat, Defaults, Fact, Hosts, Key, KindIndex, Now, Origin, Stale, Table, Tally, Verdict,
-    VirtualClock, micros,
+    Accepted, Attachment, Beat, Blindness, Defaults, Fact, Hosts, Key, KindIndex, Now, Origin, Stale, Table, Tally,
+    Verdict, VirtualClock, micros,
 };
 use crate::error::RecordError;
 use crate::gauges::Gauges;
@@ -55,6 +57,8 @@ pub(crate) struct Engine {
     /// Beats refused before they reached a table.
     refused: AtomicU64,
     pub(crate) gauges: Gauges,
+    blindness: Mutex<Blindness>,
+    pub(crate) ingest: Ingest,
 }
 
 /// What became of a beat, with the number of the newest event there was then.
@@ -94,6 +98,8 @@ impl Engine {
             nudge: Notify::new(),
             refused: AtomicU64::new(0),
             gauges: Gauges::new(started),
+            blindness: Mutex::new(Blindness::new()),
+            ingest: Ingest::default(),
         }
     }
 
@@ -319,9 +325,10 @@ impl Engine {
 }
 
 impl Drop for Engine {
-    /// Lets those who follow the log come to its end.
+    /// Lets those who follow the log come to its end, and whoever sends canaries.
     fn drop(&mut self) {
         self.log.close();
+        self.ingest.wanted.notify_one();
     }
 }
 

@@ -39,7 +39,7 @@ fn explanation(kind: Kind, hot: &Hot, cold: &Cold, outlook: Outlook, now: &Now) 
         cause,
         evidence,
         age_ms: hot.silence(now) / 1000,
-        credited_ms: hot.credited(now) / 1000,
+        credited_ms: hot.credited_ms(now),
         deadlines: deadlines(hot, now),
         flags: flags(hot, cold, now),
         holds: holds(hot, cold, now),

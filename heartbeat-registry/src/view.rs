@@ -121,6 +121,7 @@ impl Engine {
             driver: self.gauges.driver(self.sweep_steps(), self.credited()),
             probes: self.suspects.stats(),
             alerts: self.alerts.sink_stats(),
+            blind: self.blind_stats(now.mono),
         }
     }
 }
@@ -172,7 +173,7 @@ fn view(kinds: &Kinds, hot: &Hot, cold: &Cold, now: &Now) -> MemberView {
         rivals: cold.rivals(hot, now).into_iter().flatten().map(|origin| origin.to_string()).collect(),
         endpoint: beat.and_then(|beat| beat.endpoint.clone()),
         age_ms: hot.silence(now) / 1000,
-        credited_ms: hot.credited(now) / 1000,
+        credited_ms: hot.credited_ms(now),
         last_seen: cold.last_seen,
         first_seen: cold.first_seen,
         deadlines: deadlines(hot, now),

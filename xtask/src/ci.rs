@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::demo::{self, ShowFor};
 use crate::outcome::Outcome;
+use crate::stop::{self, Stop};
 use crate::test::{self, Skips};
 use crate::{clock, consumers, counts, deny, docs, features, origins, program, publish, tidy};
 
@@ -69,12 +70,16 @@ fn every_change(tasks: &[String]) -> Vec<Step<'_>> {
         step("consumers", consumers::run),
         step("publish", publish::run),
         step("demo", || demo::run(ShowFor::at_least_the_script(DEMO)?)),
+        step("stop", || stop::run(Stop::QUICK)),
     ]
 }
 
 /// What takes too long for every change. New slow forms of a check belong here.
 fn by_command_only() -> Vec<Step<'static>> {
-    vec![step("demos", || (0..DEMOS).try_for_each(|_| demo::run(ShowFor::at_least_the_script(LONG_DEMO)?)))]
+    vec![
+        step("demos", || (0..DEMOS).try_for_each(|_| demo::run(ShowFor::at_least_the_script(LONG_DEMO)?))),
+        step("long-stop", || stop::run(Stop::FULL)),
+    ]
 }
 
 fn cargo(args: &[&str]) -> Outcome {

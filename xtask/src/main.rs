@@ -1,4 +1,4 @@
-//! The project's own tasks: demo, setup, test, bench, tidy, ci.
+//! The project's own tasks: demo, setup, test, bench, stop, tidy, ci.
 
 mod bench;
 mod ci;
@@ -15,6 +15,7 @@ mod outcome;
 mod program;
 mod publish;
 mod setup;
+mod stop;
 mod test;
 mod tidy;
 
@@ -25,6 +26,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::demo::ShowFor;
 use crate::outcome::Outcome;
+use crate::stop::Stop;
 use crate::test::Skips;
 
 /// The project's own tasks.
@@ -52,6 +54,18 @@ enum Task {
     Bench {
         /// Take two minutes, not ten.
         #[arg(long)]
+        quick: bool,
+    },
+    /// Stop a registry while its members live on and some of them die, continue it, and see whom it calls failed.
+    Stop {
+        /// How many members live on.
+        #[arg(long, default_value_t = Stop::FULL.members)]
+        members: usize,
+        /// For how long the registry is stopped, in whole seconds. Members beat six times meanwhile.
+        #[arg(long = "for", value_name = "DURATION", default_value = "30s", value_parser = demo::parse_duration)]
+        stop_for: Duration,
+        /// With 1,000 members and a stop of 6 s, built without optimizations.
+        #[arg(long, conflicts_with_all = ["members", "stop_for"])]
         quick: bool,
     },
     /// Check what no compiler checks: who may depend on whom, who reads no clock, where files belong, and whether all that
@@ -85,6 +99,8 @@ fn run(task: &Task) -> Outcome {
         Task::Setup => setup::run(),
         Task::Test => test::run(Skips::Allowed),
         Task::Bench { quick } => bench::run(quick),
+        Task::Stop { quick: true, .. } => stop::run(Stop::QUICK),
+        Task::Stop { members, stop_for, quick: false } => stop::run(Stop { members, stop_for, ..Stop::FULL }),
         Task::Tidy => tidy::run(&known_tasks()).and_then(|()| docs::run()).and_then(|()| origins::prove()),
         Task::Ci { full, ref steps } => ci::run(full, steps, &known_tasks()),
     }

@@ -1,9 +1,9 @@
 //! Payloads that must always decode, and encode to the same again.
 
 use heartbeat_contract::{
-    Ack, AskedDirective, Batch, BatchAnswer, Event, EventBody, EventsLagged, EventsPage, EventsReset, Explanation,
-    HistoryPage, HiveHeartbeat, MemberView, MembersPage, Payload, Policy, ProbeOutcome, Problem, ProblemType,
-    ProtectionsPage, ResolvedPolicy, SinkKind, Stats, Verification, WorkerHeartbeat, decode,
+    Ack, AskedDirective, Batch, BatchAnswer, CanaryState, Event, EventBody, EventsLagged, EventsPage, EventsReset,
+    Explanation, HistoryPage, HiveHeartbeat, MemberView, MembersPage, Payload, Policy, ProbeOutcome, Problem,
+    ProblemType, ProtectionsPage, ResolvedPolicy, SinkKind, Stats, Verification, WorkerHeartbeat, decode,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -113,6 +113,14 @@ fn answers_round_trip() {
     round_trips::<ProtectionsPage>(golden!("protections"));
     round_trips::<EventsReset>(golden!("events_reset"));
     round_trips::<EventsLagged>(golden!("events_lagged"));
+}
+
+#[test]
+fn stats_of_a_registry_that_does_not_tell_how_blind_it_is_decode() {
+    let mut older: Value = serde_json::from_str(golden!("stats")).unwrap();
+    older.as_object_mut().unwrap().remove("blind");
+    let stats: Stats = serde_json::from_value(older).unwrap();
+    assert_eq!((stats.blind.active, stats.blind.canary), (false, CanaryState::Off));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use comfy_table::{Table, presets};
 use heartbeat_contract::{
-    AskedDirective, Event, HistoryPage, HoldView, MemberId, MemberStats, MemberView, ProtectionView, SinkStats, Stats,
-    Verification,
+    AskedDirective, BlindStats, CanaryState, Event, HistoryPage, HoldView, MemberId, MemberStats, MemberView,
+    ProtectionView, SinkStats, Stats, Verification,
 };
 use serde::Serialize;
 
@@ -201,7 +201,8 @@ pub(super) fn stats(stats: &Stats) -> String {
         ),
         ("availability", stats.availability.map_or_else(dash, percent)),
         ("driver", if driver.alive { "alive".to_owned() } else { "DEAD: nobody is judged".to_owned() }),
-        ("credited", seconds(driver.credited_ms)),
+        ("credited", credited(stats)),
+        ("ingest lag", ingest_lag(&stats.blind)),
         ("suspects probed", format!("{}, {} dropped", stats.probes.done, stats.probes.dropped)),
     ]);
     let alerts = if stats.alerts.is_empty() { String::new() } else { format!("\n\n{}", sinks(&stats.alerts)) };
@@ -230,6 +231,27 @@ fn sinks(sinks: &[SinkStats]) -> String {
         table.add_row(row);
     }
     table.to_string()
+}
+
+/// How much time was held against nobody.
+fn credited(stats: &Stats) -> String {
+    let blind = &stats.blind;
+    let window = humane(Duration::from_millis(blind.window_ms));
+    let lately = format!("{} of the last {window} ({:.1} %)", seconds(blind.credited_ms), blind.share * 100.0);
+    let alarm = if blind.active { "BLIND: " } else { "" };
+    format!("{alarm}{}, {lately}", seconds(stats.driver.credited_ms))
+}
+
+/// How far behind the listener is with reading beats.
+fn ingest_lag(blind: &BlindStats) -> String {
+    let lag = |ms: Option<u64>| ms.map_or_else(dash, |ms| format!("{ms} ms"));
+    let figures = format!("{}, at most {} lately", lag(blind.ingest_lag_ms), lag(blind.ingest_lag_max_ms));
+    match (blind.canary, &blind.canary_error) {
+        (CanaryState::Off, _) => "not measured".to_owned(),
+        (CanaryState::Ok, _) => figures,
+        (state, None) => format!("{state}: {figures}"),
+        (state, Some(error)) => format!("{state}: {error}"),
+    }
 }
 
 pub(super) fn events(events: &[Event]) -> String {

@@ -17,7 +17,7 @@ use super::{Failed, UNHEALTHY, USAGE};
 use crate::alert::{Alert, Alerts};
 use crate::config::FleetConfig;
 use crate::fleet::Fleet;
-use crate::http::{self, Api, Hosts, ServeConfig, Tokens};
+use crate::http::{self, Api, Canary, Hosts, ServeConfig, Tokens};
 use crate::readable::seconds;
 use crate::verify::{Verifier, VerifyConfig};
 
@@ -54,12 +54,15 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
         let probing = verifier.clone();
         tokio::spawn(async move { probing.probe_suspects().await });
     }
+    let canary = Canary::through(address).start(&fleet).map_err(|error| Failed::new(&error, UNHEALTHY))?;
     health.set_phase(Phase::Serving);
     let draining = health.clone();
     http::serve(listener, app, ServeConfig::default(), async move {
         let signal = stop.await;
         tracing::info!(signal, "shutting down");
         draining.set_phase(Phase::Draining);
+        // Before the listener ends, which it would miss.
+        canary.shutdown().await;
     })
     .await;
     fleet.shutdown().await;

@@ -87,7 +87,7 @@ impl Silence {
     }
 
     pub(super) fn of(hot: &Hot, cold: &Cold, now: &Now) -> Self {
-        let (age_ms, credited_ms) = (hot.silence(now) / 1000, hot.credited(now) / 1000);
+        let (age_ms, credited_ms) = (hot.silence(now) / 1000, hot.credited_ms(now));
         Self { age_ms, credited_ms, last_seen: cold.last_seen }
     }
 }

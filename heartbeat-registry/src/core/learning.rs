@@ -14,7 +14,7 @@ const NEGLIGIBLE: u64 = 100;
 /// Whether the gap before a beat tells how its member usually beats: not if it had failed, nor if the registry or the
 /// member's machine was stopped meanwhile. To be asked before the beat is taken over.
 pub(super) fn tells_gap(hot: &Hot, beat: &Beat<'_>, now: &Now) -> bool {
-    let credited = hot.credited(now) > SLACK.max(hot.interval() / NEGLIGIBLE);
+    let credited = hot.silence(now).saturating_sub(hot.age(now)) > SLACK.max(hot.interval() / NEGLIGIBLE);
     hot.state().is_online() && !credited && beat.slept_ms().is_none()
 }
 

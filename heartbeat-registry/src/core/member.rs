@@ -220,9 +220,10 @@ impl Hot {
         now.mono.saturating_sub(self.heard_mono)
     }
 
-    /// How much of the silence is not held against it, in microseconds.
-    pub(crate) fn credited(&self, now: &Now) -> u64 {
-        self.silence(now).saturating_sub(self.age(now))
+    /// How much of the silence in milliseconds is not held against it. The difference is the age that judges, rounded down
+    /// once and not twice, so that it never seems to be beyond the published bound.
+    pub(crate) fn credited_ms(&self, now: &Now) -> u64 {
+        (self.silence(now) / 1000).saturating_sub(self.age(now) / 1000)
     }
 
     #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod adaptive;
 mod availability;
+mod blindness;
 mod crowd;
 mod detector;
 mod directives;
@@ -31,6 +32,7 @@ mod wheel;
 mod work;
 
 pub(crate) use availability::share;
+pub(crate) use blindness::{Blindness, WINDOW};
 pub(crate) use fate::{Fate, Noticed, Notices};
 pub(crate) use finding::{Finding, Found, Source};
 pub(crate) use guard::{Protection, Scope};
@@ -44,4 +46,4 @@ pub(crate) use order::Stale;
 pub(crate) use origin::Origin;
 pub(crate) use outlook::Outlook;
 pub(crate) use table::{Defaults, Fact, Table, Tally};
-pub(crate) use virtual_clock::VirtualClock;
+pub(crate) use virtual_clock::{TOLERANCE, VirtualClock};

@@ -14,7 +14,8 @@ pub(super) const LONGEST_SLEEP: Duration = Duration::from_millis(250);
 impl Engine {
     /// Judges whoever is due, and plans the next wake: the monotonic time of it, or `None` while nobody is monitored.
     pub(crate) fn sweep(&self) -> Option<Duration> {
-        let now = self.wake();
+        let (now, credited) = self.wake();
+        let is_blind = self.look_at_blindness(credited, &now);
         // First, so that members whose hold ends now are let go in their order.
         self.end_protections(&now);
         let (mut next, mut beats) = (u64::MAX, 0);
@@ -28,20 +29,23 @@ impl Engine {
         next = self.hosts().next_end().unwrap_or(u64::MAX).min(next);
         self.gauges.swept(now.mono, beats);
         let mut virtual_clock = lock(&self.virtual_clock);
-        if self.members.load(Ordering::Acquire) == 0 {
-            virtual_clock.rest();
+        // One that was blind goes on looking, to tell when that is over.
+        if self.members.load(Ordering::Acquire) == 0 && !is_blind {
+            virtual_clock.rest(self.mono());
         } else {
-            virtual_clock.bring_forward(next, self.mono());
+            let mono = self.mono();
+            virtual_clock.plan(mono, mono + micros(LONGEST_SLEEP));
+            virtual_clock.bring_forward(next, mono);
         }
         virtual_clock.planned().map(Duration::from_micros)
     }
 
-    /// Credits how late the driver is, and plans the next wake for as late as may be.
-    fn wake(&self) -> Now {
+    /// Credits how late the driver is. Returns all that is credited, too.
+    fn wake(&self) -> (Now, u64) {
         let mut virtual_clock = lock(&self.virtual_clock);
         let mono = self.mono();
-        let at = virtual_clock.wake(mono, mono + micros(LONGEST_SLEEP));
-        Now { at, mono, wall: self.clock.wall() }
+        let at = virtual_clock.wake(mono);
+        (Now { at, mono, wall: self.clock.wall() }, virtual_clock.credited())
     }
 
     /// Judges the due of one shard and tells what happened; returns when to come again. A panic is counted, what happened
@@ -72,7 +76,10 @@ impl Engine {
         let mono = self.mono();
         let soon = match virtual_clock.planned() {
             Some(_) => due,
-            None => virtual_clock.at(mono) + micros(LONGEST_SLEEP),
+            None => {
+                self.ingest.wanted.notify_one();
+                virtual_clock.at(mono) + micros(LONGEST_SLEEP)
+            }
         };
         if virtual_clock.bring_forward(due.min(soon), mono) {
             self.nudge.notify_one();

@@ -13,6 +13,8 @@ mod access;
 mod api;
 mod beats;
 mod body;
+mod canary;
+mod errand;
 mod events;
 mod hosts;
 mod operate;
@@ -26,6 +28,7 @@ mod sse;
 mod verify;
 
 pub use api::{Api, router};
+pub use canary::{Canary, CanaryHandle};
 pub use hosts::{Host, Hosts, InvalidHost};
 pub use respond::not_found;
 pub use serve::{ServeConfig, serve};

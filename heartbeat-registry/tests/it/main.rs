@@ -6,6 +6,9 @@ mod adaptive;
 mod alerts;
 mod allocations;
 mod availability;
+mod blindness;
+#[cfg(feature = "http")]
+mod canary;
 #[cfg(all(feature = "client", feature = "http"))]
 mod client;
 #[cfg(feature = "server")]
@@ -29,6 +32,8 @@ mod monitor;
 mod operate;
 #[cfg(feature = "http")]
 mod own_kind;
+#[cfg(feature = "server")]
+mod restart;
 mod resume;
 #[cfg(all(feature = "http", feature = "verify"))]
 mod rights;

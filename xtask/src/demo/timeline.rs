@@ -76,6 +76,7 @@ fn told(event: &Event, paint: Paint) -> String {
         EventBody::DuplicateIdentity { .. } => (Colour::Yellow, "two live runs use this id".to_owned()),
         EventBody::Superseded { .. } => (Colour::Yellow, "an older run was refused".to_owned()),
         EventBody::Forgotten { reason } => (Colour::Yellow, format!("forgotten ({reason})")),
+        EventBody::RegistryBlind { active: false, .. } => (Colour::Green, "the registry sees again".to_owned()),
         EventBody::RegistryBlind { credited_ms, .. } => {
             (Colour::Yellow, format!("blind for {}", seconds(Duration::from_millis(*credited_ms))))
         }
