@@ -41,8 +41,11 @@ impl Flaps {
             score /= 2;
             at = at.saturating_add(half_life);
         }
-        let above = u128::from(score.saturating_sub(ONE)) * 2 * u128::from(half_life);
-        at.saturating_add(above.div_ceil(u128::from(score.max(1))) as u64).saturating_add(1)
+        if score < ONE {
+            return at;
+        }
+        let to_fall = u128::from(score - ONE + 1) * 2 * u128::from(half_life);
+        at.saturating_add(half_life.min(to_fall.div_ceil(score.into()) as u64))
     }
 
     fn recovered(&mut self, at: u64, half_life: u64) {
@@ -124,9 +127,7 @@ mod tests {
             let flaps = Flaps { score, at: 5, is_flapping: true };
             let due = flaps.settles_at(HALF);
             assert!(flaps.score(due, HALF) < ONE, "{score}");
-            // Scores are whole, and an unfinished half-life is rounded up.
-            let just_before = due.saturating_sub(HALF / 10_000);
-            assert!(just_before < flaps.at || flaps.score(just_before, HALF) >= ONE, "{score}");
+            assert!(due == flaps.at || flaps.score(due - 1, HALF) >= ONE, "{score}");
         }
     }
 }
