@@ -9,6 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 /// Below this many members, looking for those that no longer matter is not worth it.
 const FEW: usize = 64;
 
+/// How much older than one before it an event may be without the clock having been set back: members are judged in
+/// parallel, and told of by when that began.
+const DISORDER: SignedDuration = SignedDuration::from_secs(10);
+
 type Who = (Kind, MemberId);
 
 /// What was told of whom, and when, and what is to be told once the cooldown is over. Keeps members that were told of
@@ -80,7 +84,7 @@ impl<T> Cooldown<T> {
         alert: impl FnOnce() -> T,
     ) -> bool {
         let key = (kind.clone(), member.clone());
-        self.newest = at;
+        self.hear_of(at);
         self.let_go(&key);
         match to {
             HealthState::Healthy | HealthState::Left => {
@@ -117,8 +121,8 @@ impl<T> Cooldown<T> {
 
     /// What was held back and is to be told by now: from here on, it counts as told.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<T> {
-        let was_set_back = now < self.newest;
-        self.newest = now;
+        let was_set_back = self.newest.duration_since(now) > DISORDER;
+        self.hear_of(now);
         let mut due = Vec::new();
         while self.due().is_some_and(|at| at <= now || was_set_back) {
             let Some((_, kind, member)) = self.agenda.pop_first() else { break };
@@ -152,6 +156,11 @@ impl<T> Cooldown<T> {
         let key = (kind.clone(), member.clone());
         self.let_go(&key);
         self.members.remove(&key);
+    }
+
+    fn hear_of(&mut self, now: Timestamp) {
+        let was_set_back = self.newest.duration_since(now) > DISORDER;
+        self.newest = if was_set_back { now } else { self.newest.max(now) };
     }
 
     /// Holds nothing back any more of a member; returns what was.
@@ -246,6 +255,14 @@ mod tests {
         let mut cooldown = minute();
         assert!(cooldown.failed(3_600) && !cooldown.failed(3_610));
         assert_eq!(cooldown.take_due(at(10)), [3_610]);
+    }
+
+    #[test]
+    fn events_that_come_out_of_order_let_nothing_go_early() {
+        let mut cooldown = minute();
+        assert!(cooldown.failed(0) && !cooldown.failed(10));
+        assert_eq!((cooldown.take_due(at(12)), cooldown.take_due(at(8))), (vec![], vec![]));
+        assert_eq!(cooldown.take_due(at(60)), [10]);
     }
 
     #[test]

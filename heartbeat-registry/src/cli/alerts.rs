@@ -16,7 +16,8 @@ pub(super) struct AlertArgs {
     /// `retries`, `first_pause`, `cooldown`).
     #[arg(long, env = "HEARTBEAT_ALERTS", value_name = "FILE")]
     alerts: Option<PathBuf>,
-    /// Send alerts of failed members to this URL, as JSON; may be given more than once.
+    /// Send alerts of failed members to this URL, as JSON; may be given more than once. One that holds a secret belongs in
+    /// a file: see --alerts.
     #[arg(long, env = "HEARTBEAT_WEBHOOK", value_name = "URL", value_delimiter = ',', hide_env_values = true)]
     webhook: Vec<String>,
     /// Send alerts of failed members to the Alertmanager at this URL; may be given more than once.

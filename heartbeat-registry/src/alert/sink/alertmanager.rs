@@ -25,6 +25,8 @@ const SOON: Duration = Duration::from_secs(5);
 pub(super) struct Alertmanager {
     registry_url: Option<String>,
     entries: BTreeMap<Words, Entry>,
+    /// Nothing is due before. Kept, since it is asked for with every event.
+    due: Option<Duration>,
     under_way: Vec<(Words, Option<Timestamp>)>,
 }
 
@@ -51,35 +53,32 @@ struct Sent<'a> {
 
 impl Alertmanager {
     pub(super) fn new(registry_url: Option<String>) -> Self {
-        Self { registry_url, entries: BTreeMap::new(), under_way: Vec::new() }
+        Self { registry_url, entries: BTreeMap::new(), due: None, under_way: Vec::new() }
     }
 
-    fn end(&mut self, alert: &Arc<Lasting>, at: Timestamp, now: Duration) {
-        let entry = Entry { alert: Arc::clone(alert), ended: Some((at, now + PATIENCE)), due: now };
-        self.entries.insert(alert.labels.clone(), entry);
+    fn keep(&mut self, alert: Arc<Lasting>, ended: Option<Timestamp>, now: Duration) {
+        let ended = ended.map(|at| (at, now + PATIENCE));
+        self.entries.insert(alert.labels.clone(), Entry { alert, ended, due: now });
+        self.due = Some(self.due.map_or(now, |due| due.min(now)));
     }
 }
 
 impl Outbox for Alertmanager {
     fn put(&mut self, Notice { alert, ended, replaces, .. }: Notice, now: Duration) -> u64 {
         if let Some(replaced) = replaces.filter(|replaced| replaced.labels != alert.labels) {
-            self.end(&replaced, alert.since.max(replaced.since), now);
+            let ended = alert.since.max(replaced.since);
+            self.keep(replaced, Some(ended), now);
         }
-        match ended {
-            Some(at) => self.end(&alert, at, now),
-            None => {
-                self.entries.insert(alert.labels.clone(), Entry { alert, ended: None, due: now });
-            }
-        }
+        self.keep(alert, ended, now);
         0
     }
 
     fn due(&self) -> Option<Duration> {
-        self.entries.values().map(|entry| entry.due).min()
+        self.due
     }
 
     fn next(&mut self, now: Duration) -> Option<Post> {
-        if self.due()? > now {
+        if self.due? > now {
             return None;
         }
         let due = self.entries.iter_mut().filter(|(_, entry)| entry.due <= now + SOON).take(MOST);
@@ -98,7 +97,9 @@ impl Outbox for Alertmanager {
             });
         }
         let body = serde_json::to_vec(&sent).expect("texts can be written as JSON");
-        Some(Post { body, idempotency_key: None })
+        let post = (!sent.is_empty()).then_some(Post { body, idempotency_key: None });
+        self.due = self.entries.values().map(|entry| entry.due).min();
+        post
     }
 
     /// An end that was taken need not be told again, unless the alert began and ended anew meanwhile.
@@ -111,6 +112,9 @@ impl Outbox for Alertmanager {
                 self.entries.remove(&labels);
                 lost += u64::from(end != End::Taken);
             }
+        }
+        if self.entries.is_empty() {
+            self.due = None;
         }
         lost
     }
@@ -194,6 +198,15 @@ mod tests {
         manager.put(Notice::for_test(9, "a", None), START);
         assert_eq!(manager.ended(End::Taken, START), 0);
         assert_eq!(manager.sends(START)[0].get("endsAt"), None);
+    }
+
+    #[test]
+    fn what_ends_while_its_beginning_is_under_way_is_told_to_have_ended() {
+        let mut manager = one();
+        manager.sends(START);
+        manager.put(Notice::for_test(1, "a", end()), START);
+        assert_eq!(manager.ended(End::Taken, START), 0);
+        assert_eq!(manager.sends(START)[0]["endsAt"], "2026-01-02T03:01:00.000Z");
     }
 
     #[test]

@@ -97,6 +97,9 @@ impl SinkConfig {
     }
 
     pub(super) fn envelope(&self) -> Result<Envelope, InvalidSink> {
+        if self.kind == SinkKind::Unknown {
+            return Err(invalid("kind", "expected webhook or alertmanager".to_owned()));
+        }
         self.check_rule()?;
         let millis = Duration::from_millis;
         within("timeout", self.timeout, millis(10), Duration::from_mins(5))?;
@@ -256,6 +259,7 @@ mod tests {
             refused(&config)
         };
         assert!(with(|config| config.timeout = Duration::ZERO).starts_with("timeout: 0ns is outside"));
+        assert!(with(|config| config.kind = SinkKind::Unknown).starts_with("kind: "));
         assert!(with(|config| config.retries = 21).starts_with("retries: 21"));
         assert!(with(|config| config.rule.states.clear()).starts_with("states: "));
         assert!(with(|config| config.rule.states.push(HealthState::Left)).starts_with("states: left"));
