@@ -1,5 +1,7 @@
 //! The pure core under locks: one table per shard, one virtual clock, one event log.
 
+#[cfg(feature = "http")]
+mod canaries;
 mod directives;
 mod hosts;
 mod ingest;

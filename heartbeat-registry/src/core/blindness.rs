@@ -52,6 +52,7 @@ impl Blindness {
     }
 
     /// Takes in how long a canary took.
+    #[cfg(any(feature = "http", test))]
     pub(crate) fn canary_took(&mut self, mono: u64, lag: u64) {
         self.pass(mono);
         let step = self.step(self.newest);

@@ -83,6 +83,26 @@ impl VirtualClock {
         (self.planned != u64::MAX).then_some(self.planned)
     }
 
+    /// Credits the time beyond either bound. A bound that is still passed moves up to now, so that the clock goes on
+    /// standing still and the same time is not credited again.
+    fn settle(&mut self, mono: u64) {
+        let beyond = mono.saturating_sub(self.latest());
+        if beyond > 0 {
+            self.credited += beyond;
+            self.planned = self.planned.max(mono.saturating_sub(SLACK));
+            self.proved = self.proved.max(mono);
+        }
+    }
+
+    /// How far monotonic time may go without being credited.
+    fn latest(&self) -> u64 {
+        self.planned.saturating_add(SLACK).min(self.proved)
+    }
+}
+
+/// The bound that canaries set.
+#[cfg(any(feature = "http", test))]
+impl VirtualClock {
     /// A canary is on its way; if none was expected before, its answer is from now on.
     pub(crate) fn canary_sent(&mut self, mono: u64) {
         if self.proved == u64::MAX && self.planned().is_some() {
@@ -107,22 +127,6 @@ impl VirtualClock {
         self.settle(mono);
         self.proved = until;
         self.bring_forward(self.due, mono)
-    }
-
-    /// Credits the time beyond either bound. A bound that is still passed moves up to now, so that the clock goes on
-    /// standing still and the same time is not credited again.
-    fn settle(&mut self, mono: u64) {
-        let beyond = mono.saturating_sub(self.latest());
-        if beyond > 0 {
-            self.credited += beyond;
-            self.planned = self.planned.max(mono.saturating_sub(SLACK));
-            self.proved = self.proved.max(mono);
-        }
-    }
-
-    /// How far monotonic time may go without being credited.
-    fn latest(&self) -> u64 {
-        self.planned.saturating_add(SLACK).min(self.proved)
     }
 }
 

@@ -103,8 +103,9 @@ impl Canary {
                 Ok(runtime) => (Some(runtime), Ok(())),
                 Err(error) => (None, Err(error)),
             };
-            build.send(is_built).expect("it is waited for");
-            if let Some(runtime) = runtime {
+            if build.send(is_built).is_ok()
+                && let Some(runtime) = runtime
+            {
                 runtime.block_on(async {
                     tokio::select! {
                         () = flock.send(errand, &wanted) => {}

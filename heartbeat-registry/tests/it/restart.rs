@@ -62,13 +62,13 @@ async fn failure(client: &Client) -> EventsPage {
 
 /// By how much a failed member was late on the clock that judges.
 fn judged_age(page: &EventsPage) -> Duration {
-    let ages = page.events.iter().filter_map(|event| match event.body {
+    let mut ages = page.events.iter().filter_map(|event| match event.body {
         EventBody::Transition { to: HealthState::Failed, age_ms, credited_ms, .. } => {
             Some(millis(age_ms - credited_ms))
         }
         _ => None,
     });
-    ages.last().unwrap()
+    ages.next_back().unwrap()
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ const LIVING_PER_DYING: usize = 20;
 /// How often members beat in the time for which the registry is stopped.
 const BEATS_PER_STOP: u32 = 6;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     /// How many members live on.
     pub(crate) living: usize,

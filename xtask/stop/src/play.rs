@@ -51,7 +51,7 @@ pub(crate) async fn play(plan: &Plan, cast: &mut Cast) -> Outcome<Verdict> {
     })
     .await;
     let took = continued.elapsed();
-    Ok(Verdict { plan: plan.clone(), sightings, stats: stats?, took })
+    Ok(Verdict { plan: *plan, sightings, stats: stats?, took })
 }
 
 /// Takes in a page of events after a number; returns the number of the last, if there was any.
