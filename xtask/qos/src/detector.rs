@@ -101,7 +101,7 @@ impl Kind {
     /// Where the knob is swept: its range, and whether in equal steps or equal ratios.
     pub(crate) fn knobs(self) -> Vec<f64> {
         match self {
-            Self::Fixed => evenly(0.5, 12.5),
+            Self::Fixed => evenly(0.0, 12.0),
             Self::Adaptive | Self::Uncapped => evenly(-1.0, 11.0),
             Self::NfdE | Self::TwoWindow | Self::AkkaPause => evenly(0.0, 11.0),
             Self::Bertier => by_ratio(0.1, 1e5),
@@ -110,6 +110,18 @@ impl Kind {
             Self::Akka => by_ratio(0.1, 300.0),
             Self::Cassandra => by_ratio(0.3, 6.0),
             Self::Chitchat => by_ratio(0.5, 13.0),
+        }
+    }
+
+    /// Where its authors, or those who ship it, set the knob. None for ours, which a policy sets.
+    pub(crate) const fn default_knob(self) -> Option<f64> {
+        match self {
+            Self::Bertier => Some(Bertier::PHI),
+            Self::PhiNormal => Some(PhiNormal::QUANTILE),
+            Self::Akka => Some(Akka::THRESHOLD),
+            Self::Cassandra => Some(Cassandra::THRESHOLD),
+            Self::Chitchat => Some(Chitchat::THRESHOLD),
+            Self::Fixed | Self::Adaptive | Self::Uncapped | Self::NfdE | Self::TwoWindow | Self::AkkaPause => None,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::trace::Beat;
 #[expect(dead_code, reason = "the registry uses more of it than is measured here")]
 #[path = "../../../heartbeat-registry/src/core/adaptive.rs"]
 mod adaptive;
-#[expect(dead_code, reason = "the registry uses more of it than is measured here")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the registry uses more of it than is measured here"))]
 #[path = "../../../heartbeat-registry/src/core/detector.rs"]
 mod edges;
 #[expect(dead_code, reason = "the registry uses more of it than is measured here")]

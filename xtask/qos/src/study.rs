@@ -22,7 +22,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) const FULL: Self = Self { tuning_seeds: 2, seeds: 20, intervals: 2_000_000 };
+    pub(crate) const FULL: Self = Self { tuning_seeds: 3, seeds: 20, intervals: 1_000_000 };
     pub(crate) const QUICK: Self = Self { tuning_seeds: 1, seeds: 4, intervals: 500_000 };
     /// None of these tunes anything.
     const FIRST_SEED: u64 = 101;
@@ -69,6 +69,10 @@ impl Case {
         if self.is_credited { blindness::credited(trace) } else { trace }
     }
 
+    pub(crate) fn short(self) -> String {
+        format!("{}{}", self.traffic, if self.is_credited { "c" } else { "" })
+    }
+
     const fn kinds(self) -> &'static [Kind] {
         // The others know of no clock that stands still: their schedules would seem to have slipped.
         if self.is_credited { &Kind::OURS } else { &Kind::ALL }
@@ -84,15 +88,16 @@ impl fmt::Display for Case {
 /// All that was measured of one case.
 pub(crate) struct Measured {
     pub(crate) case: Case,
-    /// The sweeps of the tuning seeds; the capped detector has none of its own, its cap depends on the target.
+    /// The sweeps of the tuning seeds; the capped detector has none, since its cap depends on the target.
     pub(crate) curves: Vec<(Kind, Vec<Point>)>,
     pub(crate) results: Vec<Result>,
 }
 
-/// A detector at one mean detection time, over all seeds.
+/// A detector over all seeds, with one knob.
 pub(crate) struct Result {
     pub(crate) kind: Kind,
-    pub(crate) target: f64,
+    /// The mean detection time it was tuned for; none for its own default.
+    pub(crate) target: Option<f64>,
     pub(crate) knob: f64,
     pub(crate) scores: Vec<Score>,
 }
@@ -106,15 +111,28 @@ impl Result {
         statistics::mean(&self.rates())
     }
 
+    pub(crate) fn mean_td(&self) -> f64 {
+        statistics::mean(&self.scores.iter().map(|score| score.mean_td).collect::<Vec<_>>())
+    }
+
     pub(crate) fn mistakes(&self) -> u64 {
         self.scores.iter().map(|score| score.mistakes).sum()
     }
 }
 
 impl Measured {
+    /// Whether the detector took part.
+    pub(crate) fn has(&self, kind: Kind) -> bool {
+        self.curves.iter().any(|(swept, _)| *swept == kind) || self.results.iter().any(|result| result.kind == kind)
+    }
+
     /// None where the detector cannot reach the target.
     pub(crate) fn result(&self, kind: Kind, target: f64) -> Option<&Result> {
-        self.results.iter().find(|result| result.kind == kind && result.target == target)
+        self.results.iter().find(|result| result.kind == kind && result.target == Some(target))
+    }
+
+    pub(crate) fn defaults(&self) -> impl Iterator<Item = &Result> {
+        self.results.iter().filter(|result| result.target.is_none())
     }
 }
 
@@ -124,7 +142,10 @@ pub(crate) fn measure(case: Case, plan: Plan) -> Measured {
     let swept: Vec<Kind> = case.kinds().iter().copied().filter(|kind| *kind != Kind::Adaptive).collect();
     let curves: Vec<(Kind, Vec<Point>)> =
         swept.into_iter().map(|kind| (kind, ground.sweep_in_parallel(kind, f64::INFINITY))).collect();
-    let contestants = contestants(case, &ground, &curves);
+    let mut contestants = contestants(case, &ground, &curves);
+    contestants.extend(case.kinds().iter().filter_map(|kind| {
+        Some(Contestant { kind: *kind, target: None, knob: kind.default_knob()?, cap: f64::INFINITY })
+    }));
     drop(traces);
     let of_seeds = parallel::map(&plan.scored_seeds(), |seed| {
         let trace = case.trace(*seed, plan.intervals);
@@ -143,7 +164,7 @@ pub(crate) fn measure(case: Case, plan: Plan) -> Measured {
 /// A detector with the knob that reaches a target.
 struct Contestant {
     kind: Kind,
-    target: f64,
+    target: Option<f64>,
     knob: f64,
     cap: f64,
 }
@@ -154,15 +175,18 @@ fn contestants(case: Case, ground: &Ground<'_>, curves: &[(Kind, Vec<Point>)]) -
         curves.iter().flat_map(|curve| TARGETS.map(|target| (curve, target))).collect();
     let tuned = parallel::map(&pairs, |((kind, curve), target)| {
         let knob = ground.knob_for(target + base, *kind, f64::INFINITY, curve)?;
-        Some(Contestant { kind: *kind, target: *target, knob, cap: f64::INFINITY })
+        Some(Contestant { kind: *kind, target: Some(*target), knob, cap: f64::INFINITY })
     });
     let mut contestants: Vec<Contestant> = tuned.into_iter().flatten().collect();
-    let fixed: Vec<(f64, f64)> = contestants.iter().filter(|one| one.kind == Kind::Fixed).map(|one| (one.target, one.knob)).collect();
-    let capped = parallel::map(&fixed, |(target, fixed)| {
-        let cap = 2.0 * fixed;
-        let curve = ground.sweep(Kind::Adaptive, cap);
-        let knob = ground.knob_for(target + base, Kind::Adaptive, cap, &curve)?;
-        Some(Contestant { kind: Kind::Adaptive, target: *target, knob, cap })
+    let of = |kind, target| contestants.iter().find(|one| one.kind == kind && one.target == Some(target));
+    let known: Vec<(f64, &Contestant, &Contestant)> = TARGETS
+        .into_iter()
+        .filter_map(|target| Some((target, of(Kind::Fixed, target)?, of(Kind::Uncapped, target)?)))
+        .collect();
+    let capped = parallel::map(&known, |(target, fixed, uncapped)| {
+        let cap = 2.0 * fixed.knob;
+        let knob = ground.knob_from(uncapped.knob, target + base, Kind::Adaptive, cap)?;
+        Some(Contestant { kind: Kind::Adaptive, target: Some(*target), knob, cap })
     });
     contestants.extend(capped.into_iter().flatten());
     contestants

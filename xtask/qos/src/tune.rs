@@ -41,7 +41,11 @@ impl Ground<'_> {
 
     /// The whole range of the knob.
     pub(crate) fn sweep(&self, kind: Kind, cap: f64) -> Vec<Point> {
-        kind.knobs().into_iter().map(|knob| self.point(kind, knob, cap)).collect()
+        self.sweep_over(&kind.knobs(), kind, cap)
+    }
+
+    pub(crate) fn sweep_over(&self, knobs: &[f64], kind: Kind, cap: f64) -> Vec<Point> {
+        knobs.iter().map(|knob| self.point(kind, *knob, cap)).collect()
     }
 
     /// The same, on all cores.
@@ -52,7 +56,18 @@ impl Ground<'_> {
     /// The knob at which the mean detection time is the target; none if no knob of the sweep gets there.
     pub(crate) fn knob_for(&self, target: f64, kind: Kind, cap: f64, sweep: &[Point]) -> Option<f64> {
         let bracket = sweep.windows(2).find(|pair| pair[0].mean_td <= target && target <= pair[1].mean_td)?;
-        let (mut low, mut high) = (bracket[0], bracket[1]);
+        Some(self.close_in(bracket[0], bracket[1], target, kind, cap))
+    }
+
+    /// The same, where a knob without the cap is known: with it takes as much, or more.
+    pub(crate) fn knob_from(&self, uncapped: f64, target: f64, kind: Kind, cap: f64) -> Option<f64> {
+        // Tuning is exact to the tolerance alone, so that what the cap does not touch may begin a little above it.
+        let low = self.point(kind, uncapped - 2.0 * TOLERANCE, cap);
+        let high = self.point(kind, uncapped + cap, cap);
+        (low.mean_td <= target && target <= high.mean_td).then(|| self.close_in(low, high, target, kind, cap))
+    }
+
+    fn close_in(&self, mut low: Point, mut high: Point, target: f64, kind: Kind, cap: f64) -> f64 {
         let mut best = nearer(low, high, target);
         for step in 0..MOST_STEPS {
             if (best.mean_td - target).abs() <= TOLERANCE {
@@ -63,7 +78,7 @@ impl Ground<'_> {
             if point.mean_td < target { low = point } else { high = point }
             best = nearer(best, point, target);
         }
-        Some(best.knob)
+        best.knob
     }
 }
 

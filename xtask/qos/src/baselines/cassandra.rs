@@ -15,6 +15,7 @@ pub(crate) struct Cassandra {
 }
 
 impl Cassandra {
+    pub(crate) const THRESHOLD: f64 = 8.0;
     pub(crate) const STATE: usize = (WINDOW + 2) * FLOAT;
 
     pub(crate) fn new(threshold: f64) -> Self {
@@ -37,7 +38,7 @@ mod tests {
 
     #[test]
     fn the_usual_threshold_of_8_is_more_than_18_mean_intervals() {
-        let mut detector = Cassandra::new(8.0);
+        let mut detector = Cassandra::new(Cassandra::THRESHOLD);
         let deadlines = [1.0, 2.5, 3.0].map(|at| detector.hear(&Beat::new(1, 0.0, at), false));
         assert!((deadlines[2] - 3.0 - 18.42).abs() < 0.01);
     }

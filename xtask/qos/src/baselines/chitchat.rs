@@ -19,6 +19,7 @@ pub(crate) struct Chitchat {
 }
 
 impl Chitchat {
+    pub(crate) const THRESHOLD: f64 = 8.0;
     pub(crate) const STATE: usize = (WINDOW + 2) * FLOAT;
 
     pub(crate) fn new(threshold: f64) -> Self {

@@ -16,6 +16,8 @@ pub(crate) struct PhiNormal {
 }
 
 impl PhiNormal {
+    /// A threshold of 8: `Q(5.612) = 1e-8`.
+    pub(crate) const QUANTILE: f64 = 5.612;
     pub(crate) const STATE: usize = (WINDOW + 3) * FLOAT;
 
     /// At the threshold `Phi = -log10(Q(quantile))`, where Q is the upper tail of the standard normal distribution. Floats
