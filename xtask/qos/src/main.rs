@@ -76,7 +76,7 @@ fn positive(text: &str) -> Result<f64, String> {
 
 fn quick() -> Outcome {
     let (closed_form, all) = measure(Plan::QUICK)?;
-    print!("{}", report::text("cargo xtask qos --quick", Plan::QUICK, &closed_form, &all));
+    print!("{}", report::summary("cargo xtask qos --quick", Plan::QUICK, &closed_form, &all));
     for picture in plot::pictures(&all) {
         picture.svg();
         picture.png();
@@ -88,11 +88,11 @@ fn quick() -> Outcome {
 
 fn full() -> Outcome {
     let (closed_form, all) = measure(Plan::FULL)?;
-    let text = report::text("cargo xtask qos", Plan::FULL, &closed_form, &all);
-    print!("{text}");
+    let summary = report::summary("cargo xtask qos", Plan::FULL, &closed_form, &all);
+    print!("{summary}");
     let folder = Path::new(REPORT);
     fs::create_dir_all(folder).map_err(|error| format!("{REPORT}: {error}"))?;
-    write(&folder.join("qos.txt"), text.as_bytes())?;
+    write(&folder.join("qos.txt"), format!("{summary}\n{}", report::in_full(&all)).as_bytes())?;
     for picture in plot::pictures(&all) {
         write(&folder.join(picture.name).with_extension("svg"), picture.svg().as_bytes())?;
         write(&folder.join(picture.name).with_extension("png"), &picture.png())?;

@@ -9,15 +9,22 @@ use crate::statistics::{estimate, mean};
 use crate::study::{Measured, Plan, Result, TARGETS};
 use crate::traffic::Traffic;
 
-pub(crate) fn text(command: &str, plan: Plan, closed_form: &str, all: &[Measured]) -> String {
+/// All but the figures of each single result.
+pub(crate) fn summary(command: &str, plan: Plan, closed_form: &str, all: &[Measured]) -> String {
     let sections = [
         format!("Quality of failure detectors, by `{command}`\n{plan}\n{}", legend()),
         titled("The closed form of Chen's NFD-S on T1 (no jitter), reproduced within 3 sigmas", closed_form),
         titled("Numbers to reach", &lines(goals(all).iter().map(ToString::to_string))),
         titled("Where others make fewer mistakes than adaptive, per million intervals", &others(all)),
         titled("Mistakes per million intervals, and their 95 % interval", &overview(all)),
+    ];
+    sections.join("\n")
+}
+
+pub(crate) fn in_full(all: &[Measured]) -> String {
+    let sections = [
         titled("At the settings they come with", &defaults(all)),
-        titled("In full", &all.iter().map(in_full).collect::<Vec<_>>().join("\n")),
+        titled("In full", &all.iter().map(each_result).collect::<Vec<_>>().join("\n")),
     ];
     sections.join("\n")
 }
@@ -78,7 +85,7 @@ fn defaults(all: &[Measured]) -> String {
     text
 }
 
-fn in_full(measured: &Measured) -> String {
+fn each_result(measured: &Measured) -> String {
     let mut text = format!("{}\n{:<6}{}\n", measured.case, "T_D", Row::HEAD);
     for target in TARGETS {
         for kind in Kind::ALL.into_iter().filter(|kind| measured.has(*kind)) {
@@ -95,7 +102,7 @@ fn in_full(measured: &Measured) -> String {
 struct Row;
 
 impl Row {
-    const HEAD: &str = "detector                knob  mean T_D       p99       max  mistakes/1e6   95 % interval         T_M          P_A";
+    const HEAD: &str = "detector                knob  mean T_D       p99       max  mistakes/1e6         95 % interval         T_M          P_A";
 
     fn of(measured: &Measured, result: &Result) -> String {
         let base = measured.case.traffic.base_delay();
@@ -110,7 +117,7 @@ impl Row {
             mistakes => format!("{:.3}", mistaken_for / mistakes as f64),
         };
         let mut row = format!("{:<18}{:>10.4}{mean_td:>10.4}{p99:>10.3}{max:>10.3}", result.kind, result.knob);
-        write!(row, "{:>14.2}{interval:>16}{duration:>12}{:>13.8}", rate.mean, mean_of(Score::p_a))
+        write!(row, "{:>14.2}{interval:>22}{duration:>12}{:>13.8}", rate.mean, mean_of(Score::p_a))
             .expect("a string takes all that is written");
         row
     }
@@ -127,7 +134,7 @@ mod tests {
         let result = Result { kind: Kind::Fixed, target: Some(2.0), knob: 1.98, scores: vec![score; 3] };
         let curves = vec![(Kind::Fixed, Vec::new())];
         let measured = Measured { case: Case::plain(Traffic::Textbook), curves, results: vec![result] };
-        let text = in_full(&measured);
+        let text = each_result(&measured);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[1].len(), lines[2].len(), "{text}");
         assert!(lines[2].contains("12.00..12.00       0.500   0.99999400"), "{text}");
