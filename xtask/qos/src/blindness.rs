@@ -77,7 +77,8 @@ mod tests {
         let trace = credited(plain.clone());
         assert!(trace.beats.windows(2).all(|pair| pair[0].at <= pair[1].at));
         assert!(trace.beats.iter().all(|beat| beat.at <= beat.arrived + 1e-6));
-        let stalled: f64 = plain.stalls.iter().filter(|(_, end)| *end < 100_000.0).map(|(start, end)| end - start).sum();
+        let stalled: f64 =
+            plain.stalls.iter().filter(|(_, end)| *end < 100_000.0).map(|(start, end)| end - start).sum();
         let last = trace.beats.last().unwrap();
         let lag = last.arrived - last.at;
         assert!(lag > stalled - 0.26 * plain.stalls.len() as f64 && lag <= stalled, "{lag} of {stalled}");

@@ -77,10 +77,7 @@ pub(crate) fn reproduce(seeds: &[u64], intervals: u64) -> Outcome<String> {
         worst = worst.max(sigmas.abs());
         let (computed, simulated) = (1.0 / rate, span / mistakes);
         let computed_p_a = 1.0 - mistaken_share(time);
-        writeln!(
-            text,
-            "{time:>5.2}{computed:>22.2}{simulated:>22.2}{sigmas:>+8.2}{computed_p_a:>14.7}{p_a:>14.7}"
-        )?;
+        writeln!(text, "{time:>5.2}{computed:>22.2}{simulated:>22.2}{sigmas:>+8.2}{computed_p_a:>14.7}{p_a:>14.7}")?;
     }
     if worst > SIGMAS {
         return Err(format!("the simulation does not reproduce the closed form:\n{text}").into());
@@ -98,7 +95,15 @@ mod tests {
 
     #[test]
     fn the_formula_gives_the_known_recurrence_times() {
-        let known = [(1.05, 11.07), (1.25, 101.0), (2.0, 101.0), (2.05, 1_107.0), (2.25, 10_100.0), (3.0, 10_100.0), (3.1, 606_000.0)];
+        let known = [
+            (1.05, 11.07),
+            (1.25, 101.0),
+            (2.0, 101.0),
+            (2.05, 1_107.0),
+            (2.25, 10_100.0),
+            (3.0, 10_100.0),
+            (3.1, 606_000.0),
+        ];
         for (time, recurrence) in known {
             assert_agrees(1.0 / mistake_rate(time), recurrence, 0.002);
         }

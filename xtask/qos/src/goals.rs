@@ -93,7 +93,8 @@ pub(crate) fn better_ones(measured: &Measured) -> Vec<String> {
     let mut lines = Vec::new();
     for target in TARGETS {
         let Some(adaptive) = measured.result(Kind::Adaptive, target) else { continue };
-        let mut better: Vec<&Result> = rivals(measured, target).filter(|rival| rival.rate() < adaptive.rate()).collect();
+        let mut better: Vec<&Result> =
+            rivals(measured, target).filter(|rival| rival.rate() < adaptive.rate()).collect();
         better.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
         let names = better.iter().map(|rival| format!("{} {:.2}", rival.kind, rival.rate()));
         if !better.is_empty() {

@@ -81,8 +81,7 @@ fn quick() -> Outcome {
         picture.svg();
         picture.png();
     }
-    let missed: Vec<String> =
-        goals::goals(&all).iter().filter(|goal| !goal.is_met).map(ToString::to_string).collect();
+    let missed: Vec<String> = goals::goals(&all).iter().filter(|goal| !goal.is_met).map(ToString::to_string).collect();
     if missed.is_empty() { Ok(()) } else { Err(missed.join("\n").into()) }
 }
 
@@ -123,12 +122,6 @@ fn replay_file(file: &Path, detector: Which, target: f64) -> Outcome {
     let Replayed { knob, scored, score } =
         replay::replay(trace, detector, target).map_err(|error| format!("{}: {error}", file.display()))?;
     println!("{beats} beats, of which the last {scored} were scored; knob {knob:.6}, tuned on the others");
-    println!(
-        "mean_td={:.6} max_td={:.6} mistakes_per_1e6={:.6} p_a={:.9}",
-        score.mean_td,
-        score.max_td,
-        score.per_million(),
-        score.p_a()
-    );
+    println!("{}", replay::line(&score));
     Ok(())
 }

@@ -56,7 +56,9 @@ mod tests {
     #[test]
     fn the_header_is_optional_and_so_is_space() {
         let expected = vec![Beat::new(1, 1.0, 1.25), Beat::new(2, 2.0, 2.5)];
-        for text in ["1,1.25\n2,2.5\n", "tick,arrival\n1,1.25\n2,2.5", "\u{feff}tick, arrival\r\n 1 , 1.25\r\n\r\n2,2.5\r\n"] {
+        for text in
+            ["1,1.25\n2,2.5\n", "tick,arrival\n1,1.25\n2,2.5", "\u{feff}tick, arrival\r\n 1 , 1.25\r\n\r\n2,2.5\r\n"]
+        {
             assert_eq!(parse(text).unwrap().beats, expected, "{text:?}");
         }
     }
@@ -73,7 +75,8 @@ mod tests {
 
     #[test]
     fn arrivals_in_any_order_are_sorted_and_the_overtaken_dropped() {
-        let ticks: Vec<u64> = parse("4,4.1\n2,3.5\n1,1.1\n3,3.2\n").unwrap().beats.iter().map(|beat| beat.tick).collect();
+        let ticks: Vec<u64> =
+            parse("4,4.1\n2,3.5\n1,1.1\n3,3.2\n").unwrap().beats.iter().map(|beat| beat.tick).collect();
         assert_eq!(ticks, [1, 3, 4]);
     }
 

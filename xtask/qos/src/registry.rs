@@ -4,18 +4,16 @@ use crate::detector::Detector;
 use crate::trace::Beat;
 
 #[expect(dead_code, reason = "the registry uses more of it than is measured here")]
-#[path = "../../../heartbeat-registry/src/core/adaptive.rs"]
-mod adaptive;
-#[cfg_attr(not(test), expect(dead_code, reason = "the registry uses more of it than is measured here"))]
-#[path = "../../../heartbeat-registry/src/core/detector.rs"]
-mod edges;
-#[expect(dead_code, reason = "the registry uses more of it than is measured here")]
-#[path = "../../../heartbeat-registry/src/core/virtual_clock.rs"]
-mod virtual_clock;
+#[path = "../../../heartbeat-registry/src/core"]
+mod core {
+    pub(super) mod adaptive;
+    pub(super) mod detector;
+    pub(super) mod virtual_clock;
+}
 
-use self::adaptive::{Arrival, Arrivals};
-use self::edges::Edges;
-pub(crate) use self::virtual_clock::VirtualClock;
+use self::core::adaptive::{Arrival, Arrivals};
+use self::core::detector::Edges;
+pub(crate) use self::core::virtual_clock::VirtualClock;
 
 /// The interval in microseconds: so large that rounding to them is nothing.
 const INTERVAL: u64 = 1_000_000_000;

@@ -29,7 +29,9 @@ pub(crate) struct Replayed {
 pub(crate) fn replay(trace: Trace, which: Which, target: f64) -> Outcome<Replayed> {
     let beats = trace.beats.len();
     if beats < FEWEST_BEATS {
-        return Err(format!("{beats} beats that are each newer than all before: at least {FEWEST_BEATS} are needed").into());
+        return Err(
+            format!("{beats} beats that are each newer than all before: at least {FEWEST_BEATS} are needed").into()
+        );
     }
     let half = beats / 2;
     let traces = [trace];
@@ -56,6 +58,13 @@ pub(crate) fn replay(trace: Trace, which: Which, target: f64) -> Outcome<Replaye
         return Err("all beats of the second half arrived at once: nothing can be scored".into());
     }
     Ok(Replayed { knob, scored: beats - half, score })
+}
+
+/// What a program reads: the last line of the output.
+pub(crate) fn line(score: &Score) -> String {
+    let Score { mean_td, max_td, .. } = score;
+    let (rate, p_a) = (score.per_million(), score.p_a());
+    format!("mean_td={mean_td:.6} max_td={max_td:.6} mistakes_per_1e6={rate:.6} p_a={p_a:.9}")
 }
 
 /// From what suspects at once to more than is asked for.
@@ -125,6 +134,13 @@ mod tests {
         assert!(error.contains("cannot be reached") && error.contains("5.000"), "{error}");
         let at_once = trace((1..=100).map(|tick| (tick, 100.0)));
         assert!(replay(at_once, Which::Fixed, 60.0).is_err());
+    }
+
+    #[test]
+    fn the_last_line_has_four_figures_by_name() {
+        let score =
+            Score { mean_td: 3.0, max_td: 4.5, mistakes: 2, mistaken_for: 1.5, span: 1_000.0, ..Score::default() };
+        assert_eq!(line(&score), "mean_td=3.000000 max_td=4.500000 mistakes_per_1e6=2000.000000 p_a=0.998500000");
     }
 
     #[test]

@@ -64,12 +64,7 @@ fn span(trace: &Trace, scored: &Range<usize>) -> f64 {
 }
 
 /// Tells the detection time of each beat that is scored; returns how often, and for how long, the detector was mistaken.
-fn follow(
-    trace: &Trace,
-    scored: &Range<usize>,
-    detector: &mut dyn Detector,
-    mut tell: impl FnMut(f64),
-) -> (u64, f64) {
+fn follow(trace: &Trace, scored: &Range<usize>, detector: &mut dyn Detector, mut tell: impl FnMut(f64)) -> (u64, f64) {
     let (mut mistakes, mut mistaken_for) = (0, 0.0);
     let mut clock = Clock { freezes: &trace.freezes, credited: 0.0 };
     let mut trusted_until = f64::INFINITY;

@@ -141,7 +141,7 @@ pub(crate) fn measure(case: Case, plan: Plan) -> Measured {
     let ground = Ground { traces: &traces, from: WARM_UP, until: None };
     let swept: Vec<Kind> = case.kinds().iter().copied().filter(|kind| *kind != Kind::Adaptive).collect();
     let curves: Vec<(Kind, Vec<Point>)> =
-        swept.into_iter().map(|kind| (kind, ground.sweep_in_parallel(kind, f64::INFINITY))).collect();
+        swept.into_iter().map(|kind| (kind, ground.sweep(kind, f64::INFINITY))).collect();
     let mut contestants = contestants(case, &ground, &curves);
     contestants.extend(case.kinds().iter().filter_map(|kind| {
         Some(Contestant { kind: *kind, target: None, knob: kind.default_knob()?, cap: f64::INFINITY })

@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn beats_are_sorted_by_arrival_and_the_overtaken_are_dropped() {
-        let beats = vec![Beat::new(1, 1.0, 1.1), Beat::new(2, 2.0, 3.5), Beat::new(3, 3.0, 3.1), Beat::new(4, 4.0, 4.1)];
+        let beats =
+            vec![Beat::new(1, 1.0, 1.1), Beat::new(2, 2.0, 3.5), Beat::new(3, 3.0, 3.1), Beat::new(4, 4.0, 4.1)];
         let ticks: Vec<u64> = Trace::of(beats).beats.iter().map(|beat| beat.tick).collect();
         assert_eq!(ticks, [1, 3, 4]);
     }

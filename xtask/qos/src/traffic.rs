@@ -20,14 +20,8 @@ pub(crate) enum Traffic {
 }
 
 impl Traffic {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Textbook,
-        Self::DataCentre,
-        Self::WideArea,
-        Self::SenderPauses,
-        Self::LoadSwings,
-        Self::RegistryStalls,
-    ];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Textbook, Self::DataCentre, Self::WideArea, Self::SenderPauses, Self::LoadSwings, Self::RegistryStalls];
 
     pub(crate) const fn says(self) -> &'static str {
         match self {

@@ -39,17 +39,12 @@ impl Ground<'_> {
         glance(trace, self.from..until, &mut *kind.build(knob, cap))
     }
 
-    /// The whole range of the knob.
-    pub(crate) fn sweep(&self, kind: Kind, cap: f64) -> Vec<Point> {
-        self.sweep_over(&kind.knobs(), kind, cap)
-    }
-
     pub(crate) fn sweep_over(&self, knobs: &[f64], kind: Kind, cap: f64) -> Vec<Point> {
         knobs.iter().map(|knob| self.point(kind, *knob, cap)).collect()
     }
 
-    /// The same, on all cores.
-    pub(crate) fn sweep_in_parallel(&self, kind: Kind, cap: f64) -> Vec<Point> {
+    /// The whole range of the knob, on all cores.
+    pub(crate) fn sweep(&self, kind: Kind, cap: f64) -> Vec<Point> {
         parallel::map(&kind.knobs(), |knob| self.point(kind, *knob, cap))
     }
 
@@ -75,7 +70,11 @@ impl Ground<'_> {
             }
             let knob = between(low, high, target, step);
             let point = self.point(kind, knob, cap);
-            if point.mean_td < target { low = point } else { high = point }
+            if point.mean_td < target {
+                low = point;
+            } else {
+                high = point;
+            }
             best = nearer(best, point, target);
         }
         best.knob

@@ -50,7 +50,11 @@ fn margin(threshold: f64) -> f64 {
     let (mut low, mut high) = (-100.0, 100.0);
     for _ in 0..100 {
         let y = f64::midpoint(low, high);
-        if y * (1.5976 + 0.070566 * y * y) < wanted { low = y } else { high = y }
+        if y * (1.5976 + 0.070566 * y * y) < wanted {
+            low = y;
+        } else {
+            high = y;
+        }
     }
     low
 }

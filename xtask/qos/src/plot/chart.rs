@@ -11,7 +11,8 @@ const TIMES: RangeInclusive<f64> = 1.0..=7.0;
 /// Powers of ten.
 const LEAST: i32 = -1;
 const MOST: i32 = 5;
-const NAMES: [&str; 7] = ["0.1", "1", "10", "100", "1,000", "10,000", "100,000"];
+/// Where there is no mistake, the logarithm ends, too.
+const NAMES: [&str; 7] = ["none", "1", "10", "100", "1,000", "10,000", "100,000"];
 
 const LEFT: f64 = 80.0;
 const RIGHT: f64 = 200.0;
@@ -62,14 +63,14 @@ impl Place {
     }
 
     fn y(self, mistakes: f64) -> f64 {
-        let share = (mistakes.log10() - f64::from(LEAST)) / f64::from(MOST - LEAST);
+        let share = (mistakes.max(10_f64.powi(LEAST)).log10() - f64::from(LEAST)) / f64::from(MOST - LEAST);
         self.top + self.height - BOTTOM - share * (self.height - TOP - BOTTOM)
     }
 
     fn draw_axes(self, canvas: &mut dyn Canvas) {
         let grid = Pen { colour: GRID, width: 1.0, is_dashed: false };
         let (least, most) = (10_f64.powi(LEAST), 10_f64.powi(MOST));
-        let unit = "mistakes per million intervals";
+        let unit = "mistakes per million intervals (lines: tuning, dots: scored)";
         canvas.text((self.left + 16.0, self.top + 40.0), Anchor::Start, false, unit);
         for (name, power) in NAMES.iter().zip(LEAST..=MOST) {
             let y = self.y(10_f64.powi(power));
@@ -88,11 +89,13 @@ impl Place {
 
 impl Line {
     fn draw(&self, place: Place, canvas: &mut dyn Canvas) {
-        let is_inside = |(time, mistakes): &(f64, f64)| {
-            TIMES.contains(time) && (10_f64.powi(LEAST)..=10_f64.powi(MOST)).contains(mistakes)
-        };
+        let is_inside = |(time, mistakes): &(f64, f64)| TIMES.contains(time) && *mistakes <= 10_f64.powi(MOST);
         let pixels = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
-            points.iter().filter(|point| is_inside(point)).map(|(time, rate)| (place.x(*time), place.y(*rate))).collect()
+            points
+                .iter()
+                .filter(|point| is_inside(point))
+                .map(|(time, rate)| (place.x(*time), place.y(*rate)))
+                .collect()
         };
         let curve = pixels(&self.curve);
         if curve.len() > 1 {

@@ -71,7 +71,7 @@ fn overview(all: &[Measured]) -> Picture {
     let stalls = (of(Case::plain(Traffic::RegistryStalls)), of(Case::CREDITED));
     if let (Some(plain), Some(credited)) = stalls {
         let mut lines = lines(plain);
-        lines.retain(|line| line.name == Kind::Fixed.name() || line.name == Kind::Uncapped.name());
+        lines.retain(|line| line.is_bold);
         lines.iter_mut().for_each(|line| line.is_dashed = true);
         let credited = self::lines(credited).into_iter();
         lines.extend(credited.map(|line| Line { name: format!("{}, credited", line.name), ..line }));
@@ -102,7 +102,8 @@ fn arranged(name: &'static str, charts: Vec<Chart>, columns: usize) -> Picture {
     Picture { name, width: width * columns as f64, height: height * rows as f64, charts }
 }
 
-/// Curves of the seeds that knobs were tuned on; dots of those that were scored.
+/// Curves of the seeds that knobs were tuned on; dots of those that were scored. The adaptive curve is that without a cap,
+/// its dots are those with it.
 fn lines(measured: &Measured) -> Vec<Line> {
     let base = measured.case.traffic.base_delay();
     let mut lines = Vec::new();
@@ -113,7 +114,7 @@ fn lines(measured: &Measured) -> Vec<Line> {
         let scored = if kind == Kind::Uncapped { Kind::Adaptive } else { kind };
         let dots = TARGETS.iter().filter_map(|target| measured.result(scored, *target));
         lines.push(Line {
-            name: kind.name().to_owned(),
+            name: scored.name().to_owned(),
             colour: if kind == Kind::Fixed { BLACK } else { colour },
             is_bold: !kind.is_baseline(),
             is_dashed: false,
@@ -136,7 +137,7 @@ mod tests {
         let all = cases.map(|case| study::measure(case, plan));
         let pictures = pictures(&all);
         let [overview, traces] = &pictures[..] else { panic!("two pictures") };
-        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Adaptive) {
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Uncapped) {
             assert!(traces.svg().contains(&format!(">{}</text>", kind.name())), "{kind}");
         }
         assert!(overview.svg().contains("fixed, credited"));

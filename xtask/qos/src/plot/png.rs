@@ -29,7 +29,9 @@ impl Png {
         let rows = self.pixels.chunks_exact(self.width.max(1));
         let raw: Vec<u8> = rows.flat_map(|row| [0].into_iter().chain(row.iter().flatten().copied())).collect();
         let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
-        for (name, content) in [(b"IHDR", header), (b"IDAT", compress_to_vec_zlib(&raw, BEST_COMPRESSION)), (b"IEND", Vec::new())] {
+        for (name, content) in
+            [(b"IHDR", header), (b"IDAT", compress_to_vec_zlib(&raw, BEST_COMPRESSION)), (b"IEND", Vec::new())]
+        {
             file.extend(side(content.len()));
             let begin = file.len();
             file.extend(name);

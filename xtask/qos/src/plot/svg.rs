@@ -50,6 +50,9 @@ impl Canvas for Svg {
         };
         let weight = if is_bold { " font-weight=\"bold\"" } else { "" };
         let text = text.replace('&', "&amp;").replace('<', "&lt;");
-        self.add(format_args!("<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\"{weight}>{text}</text>", y + 4.5));
+        self.add(format_args!(
+            "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\"{weight}>{text}</text>",
+            y + 4.5
+        ));
     }
 }

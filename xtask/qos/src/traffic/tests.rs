@@ -91,7 +91,8 @@ fn pauses_come_every_200_intervals_and_end_within_10() {
 #[test]
 fn load_is_quiet_until_1000_and_then_swings() {
     let trace = trace(Traffic::LoadSwings);
-    let late = |beats: &[Beat]| beats.iter().filter(|beat| beat.arrived - beat.sent > 0.3).count() as f64 / beats.len() as f64;
+    let late =
+        |beats: &[Beat]| beats.iter().filter(|beat| beat.arrived - beat.sent > 0.3).count() as f64 / beats.len() as f64;
     let first_noise = trace.beats.partition_point(|beat| beat.sent < 1_000.0);
     assert_eq!(late(&trace.beats[..first_noise]), 0.0);
     assert!(late(&trace.beats[first_noise..first_noise + 10]) > 0.2);
