@@ -7,7 +7,7 @@ use crate::demo::{self, ShowFor};
 use crate::outcome::Outcome;
 use crate::stop::{self, Stop};
 use crate::test::{self, Skips};
-use crate::{clock, consumers, counts, deny, docs, features, origins, program, publish, tidy};
+use crate::{clock, consumers, counts, deny, docs, features, origins, program, publish, qos, tidy};
 
 const DEMO: Duration = Duration::from_secs(30);
 /// How often, and how long, the demo has to pass in a row in the full form.
@@ -69,6 +69,7 @@ fn every_change(tasks: &[String]) -> Vec<Step<'_>> {
         step("features", each_feature_alone),
         step("consumers", consumers::run),
         step("publish", publish::run),
+        step("qos", || qos::run(&qos::What::quick(), program::workspace_root())),
         step("demo", || demo::run(ShowFor::at_least_the_script(DEMO)?)),
         step("stop", || stop::run(Stop::QUICK)),
     ]
@@ -79,6 +80,7 @@ fn by_command_only() -> Vec<Step<'static>> {
     vec![
         step("demos", || (0..DEMOS).try_for_each(|_| demo::run(ShowFor::at_least_the_script(LONG_DEMO)?))),
         step("long-stop", || stop::run(Stop::FULL)),
+        step("full qos", || qos::run(&qos::What::default(), program::workspace_root())),
     ]
 }
 

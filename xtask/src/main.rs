@@ -1,4 +1,4 @@
-//! The project's own tasks: demo, setup, test, bench, stop, tidy, ci.
+//! The project's own tasks: demo, setup, test, bench, qos, stop, tidy, ci.
 
 mod bench;
 mod ci;
@@ -14,6 +14,7 @@ mod origins;
 mod outcome;
 mod program;
 mod publish;
+mod qos;
 mod setup;
 mod stop;
 mod test;
@@ -68,6 +69,11 @@ enum Task {
         #[arg(long, conflicts_with_all = ["members", "stop_for"])]
         quick: bool,
     },
+    /// Measure how often failure detectors are wrong, at the same time to detect, and write the report.
+    Qos {
+        #[command(flatten)]
+        what: qos::What,
+    },
     /// Check what no compiler checks: who may depend on whom, who reads no clock, where files belong, and whether all that
     /// the project began from is here and tested.
     Tidy,
@@ -93,6 +99,7 @@ fn main() -> ExitCode {
 }
 
 fn run(task: &Task) -> Outcome {
+    let from = std::env::current_dir()?;
     std::env::set_current_dir(program::workspace_root())?;
     match *task {
         Task::Demo { show_for } => demo::run(show_for.map_or(Ok(ShowFor::UntilCtrlC), ShowFor::at_least_the_script)?),
@@ -101,6 +108,7 @@ fn run(task: &Task) -> Outcome {
         Task::Bench { quick } => bench::run(quick),
         Task::Stop { quick: true, .. } => stop::run(Stop::QUICK),
         Task::Stop { members, stop_for, quick: false } => stop::run(Stop { members, stop_for, ..Stop::FULL }),
+        Task::Qos { ref what } => qos::run(what, &from),
         Task::Tidy => tidy::run(&known_tasks()).and_then(|()| docs::run()).and_then(|()| origins::prove()),
         Task::Ci { full, ref steps } => ci::run(full, steps, &known_tasks()),
     }

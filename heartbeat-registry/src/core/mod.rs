@@ -26,6 +26,7 @@ mod order;
 mod origin;
 mod outlook;
 mod signals;
+mod suspicion;
 mod table;
 mod virtual_clock;
 mod wheel;

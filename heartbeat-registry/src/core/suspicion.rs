@@ -1,6 +1,6 @@
 //! How surprising a silence is: a diagnostic, and never a reason.
 
-use super::Arrivals;
+use super::adaptive::Arrivals;
 
 /// The least deviation that is believed, in microseconds: the registry's own processing is allowed as much.
 const LEAST_DEVIATION: f64 = 1_000.0;
@@ -24,7 +24,7 @@ impl Arrivals {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Arrival;
+    use super::super::adaptive::Arrival;
     use super::*;
 
     const SECOND: u64 = 1_000_000;
