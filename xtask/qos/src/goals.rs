@@ -6,6 +6,7 @@ use crate::detector::Kind;
 use crate::statistics::{self, Estimate};
 use crate::study::{Case, Measured, Result, TARGETS};
 use crate::traffic::Traffic;
+use crate::tune::Point;
 
 /// A baseline with fewer mistakes than this, over all seeds, is no measure.
 const ENOUGH_MISTAKES: u64 = 100;
@@ -13,6 +14,8 @@ const AT_MOST_THE_BEST: f64 = 1.15;
 const AT_MOST_FIXED: f64 = 0.2;
 const CREDITED_AT_MOST: f64 = 3.0;
 const PLAIN_OVER: f64 = 200.0;
+/// Halfway from one detection time of the comparison to the next, about.
+const BETWEEN: [f64; 3] = [2.5, 3.5, 5.0];
 
 pub(crate) struct Goal {
     claim: String,
@@ -105,6 +108,27 @@ pub(crate) fn better_ones(measured: &Measured) -> Vec<String> {
     lines
 }
 
+/// The same between those detection times, where curves cross: read off the sweeps, in which nothing is capped.
+pub(crate) fn better_between(measured: &Measured) -> Vec<String> {
+    let rate = |kind: Kind, time: f64| {
+        let (_, curve) = measured.curves.iter().find(|(swept, _)| *swept == kind)?;
+        read_off(curve, time + measured.case.traffic.base_delay())
+    };
+    let better = |time: f64| {
+        let (adaptive, fixed) = (rate(Kind::Uncapped, time)?, rate(Kind::Fixed, time)?);
+        (fixed * AT_MOST_THE_BEST < adaptive)
+            .then(|| format!("{} at T_D {time}, adaptive {adaptive:.1}: fixed {fixed:.1}", measured.case))
+    };
+    BETWEEN.into_iter().filter_map(better).collect()
+}
+
+/// On a straight line between the points of a sweep.
+fn read_off(curve: &[Point], time: f64) -> Option<f64> {
+    let pair = curve.windows(2).find(|pair| pair[0].mean_td <= time && time < pair[1].mean_td)?;
+    let share = (time - pair[0].mean_td) / (pair[1].mean_td - pair[0].mean_td);
+    Some(pair[0].per_million + share * (pair[1].per_million - pair[0].per_million))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,5 +172,16 @@ mod tests {
         let mistakes = [(Kind::Fixed, 20), (Kind::NfdE, 10), (Kind::Akka, 31), (Kind::Adaptive, 30)];
         let lines = better_ones(&measured(Case::plain(Traffic::DataCentre), 2.0, &mistakes));
         assert_eq!(lines, ["T2 at T_D 2, adaptive 30.00: NFD-E 10.00, fixed 20.00"]);
+    }
+
+    #[test]
+    fn between_the_targets_curves_are_read_off_on_straight_lines() {
+        let point = |mean_td, per_million| Point { knob: 0.0, mean_td, per_million };
+        let mut textbook = measured(Case::plain(Traffic::Textbook), 2.0, &[]);
+        textbook.curves = vec![
+            (Kind::Fixed, vec![point(2.0, 200.0), point(3.0, 100.0), point(4.0, 100.0)]),
+            (Kind::Uncapped, vec![point(2.0, 300.0), point(3.0, 100.0), point(4.0, 110.0)]),
+        ];
+        assert_eq!(better_between(&textbook), ["T1 at T_D 2.5, adaptive 200.0: fixed 150.0"]);
     }
 }
