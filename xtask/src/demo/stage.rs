@@ -55,7 +55,8 @@ impl<'a> Stage<'a> {
     /// Has a worker judged by a policy of its own.
     pub(super) async fn judge_by(&mut self, id: &str, policy: &Policy) -> Outcome {
         let member = MemberId::new(id)?;
-        self.ask(async |client| client.set_policy(&Kind::WORKER, &member, policy).await).await.map(|_| ())
+        self.ask(async |client| client.set_policy(&Kind::WORKER, &member, policy).await).await?;
+        self.look().await
     }
 
     /// Does something to a worker, and puts it on record with the moment before: nothing that follows from it is earlier.

@@ -13,11 +13,10 @@ const GAP: &str = "  ";
 
 /// What the columns mean.
 pub(super) const LEGEND: &str = "\
-told by the registry: what became of the member, and for which cause; a member is degraded and critical before it is
-failed. failed at: how long it had been silent by the registry's clock when it was called failed, and the published
-bound: 3.250 s, or 4.250 s where it is the network's fault, as a member that answers is held for one interval more.
-Processing may exceed it by 1 ms. late beats: how often one was, without anything having been done. verdict: whether
-all of that, each step with its cause, is what follows from what was done, and nothing else.";
+told by the registry: what became of the member and why; before it failed it was degraded and critical. failed at: how
+long it had been silent by the registry's clock, and the published bound, which processing may exceed by 1 ms: an
+interval more for a member that answers when it is asked, since the network has lost its beats. late beats: how often
+one was late without anything having been done.";
 
 /// What the table says of one member.
 pub(super) struct Row([String; HEADER.len()]);

@@ -49,11 +49,13 @@ impl Timeline {
         let (colour, told) = told(event);
         let mut details = Vec::new();
         details.extend(late.map(|late| format!("silent for {}, bound {}", seconds(late.age), seconds(late.bound))));
-        details.extend(deed.filter(|_| !is_only_late(event)).map(|entry| {
+        let since = deed.filter(|_| !is_only_late(event)).map(|entry| {
             let since = since(entry.at, event.at);
             format!("{since:.2} s after {}", entry.deed.moment())
-        }));
-        details.extend(why(event, late.is_some()));
+        });
+        let both = [since, meaning(event).map(str::to_owned)];
+        details.extend(both.into_iter().flatten().reduce(|since, meaning| format!("{since}: {meaning}")));
+        details.extend(evidence(event).iter().skip(usize::from(late.is_some())).cloned());
         let lines = wrap(&details, ROOM.saturating_sub(told.len()), ROOM - INDENT.len());
         let mut lines = lines.iter().map(|line| self.paint.paint(Colour::Dim, line));
         self.say(event.at, who, &format!("{}{}", self.paint.paint(colour, &told), lines.next().unwrap_or_default()));
@@ -66,17 +68,25 @@ const MARGIN: usize = 21;
 const ROOM: usize = 100 - MARGIN;
 const INDENT: &str = "  ";
 
-/// Puts details on as many lines as they need. What is too long for any line is left to the terminal.
+/// Puts details on as many lines as they need; one too long for a line is broken between words.
 fn wrap(details: &[String], first: usize, others: usize) -> Vec<String> {
     let (mut lines, mut room) = (vec![String::new()], first);
     for detail in details {
-        let line = lines.last_mut().expect("there is always one");
-        if line.len() + ", ".len() + detail.len() <= room {
-            line.push_str(if line.is_empty() { "" } else { ", " });
-            line.push_str(detail);
-        } else {
-            lines.push(detail.clone());
-            room = others;
+        let pieces = if detail.len() > others { detail.split(' ').collect() } else { vec![detail.as_str()] };
+        for (nth, piece) in pieces.into_iter().enumerate() {
+            let line = lines.last_mut().expect("there is always one");
+            let gap = match (line.is_empty(), nth) {
+                (true, _) => "",
+                (false, 0) => ", ",
+                (false, _) => " ",
+            };
+            if line.len() + gap.len() + piece.len() <= room {
+                line.push_str(gap);
+                line.push_str(piece);
+            } else {
+                lines.push(piece.to_owned());
+                room = others;
+            }
         }
     }
     lines
@@ -84,7 +94,7 @@ fn wrap(details: &[String], first: usize, others: usize) -> Vec<String> {
 
 /// What an event tells, padded so that what follows lines up.
 fn told(event: &Event) -> (Colour, String) {
-    const WIDTH: usize = 30;
+    const WIDTH: usize = 33;
     let (colour, text) = match &event.body {
         EventBody::Registered {} => (Colour::Plain, "joined".to_owned()),
         EventBody::Transition { from, to, cause, .. } => {
@@ -118,18 +128,24 @@ fn is_only_late(event: &Event) -> bool {
     matches!(event.body, EventBody::Transition { cause: Some(Cause::Silent), .. })
 }
 
-/// What the cause of a transition means, and what speaks for it: for the first of that, the silence, `is_told` if so.
-fn why(event: &Event, is_told: bool) -> Vec<String> {
-    let EventBody::Transition { cause: Some(cause), evidence, .. } = &event.body else { return Vec::new() };
-    let meaning = match cause {
+/// What the cause of a transition means.
+fn meaning(event: &Event) -> Option<&'static str> {
+    let EventBody::Transition { cause: Some(cause), .. } = &event.body else { return None };
+    match cause {
         Cause::ProcessDead => Some("its process is gone"),
         Cause::Hung => Some("its process is there, but does nothing"),
-        Cause::Network => Some("it answers, so its beats were lost on the way"),
+        Cause::Network => Some("it answers, so its beats were lost; held for one interval"),
         Cause::Stuck => Some("it beats, but its work does not get on"),
         _ => None,
-    };
-    let evidence = evidence.iter().skip(usize::from(is_told)).cloned();
-    meaning.map(str::to_owned).into_iter().chain(evidence).collect()
+    }
+}
+
+/// What speaks for the cause of a transition. If that is its silence, how long it is comes first.
+fn evidence(event: &Event) -> &[String] {
+    match &event.body {
+        EventBody::Transition { cause: Some(_), evidence, .. } => evidence,
+        _ => &[],
+    }
 }
 
 /// Seconds from one moment to another.
@@ -159,24 +175,25 @@ mod tests {
     #[test]
     fn a_transition_is_told_with_its_cause_and_padded() {
         let (_, words) = told(&transition(Some("silent"), &[]));
-        assert_eq!(words, format!("{:<32}", "critical -> failed (silent)"));
+        assert_eq!(words, format!("{:<35}", "critical -> failed (silent)"));
     }
 
     #[test]
     fn what_a_cause_means_and_what_speaks_for_it_are_told() {
         let hung = transition(Some("hung"), &["no beat for 3.3 s", "probe: no answer"]);
-        let meaning = "its process is there, but does nothing";
-        assert_eq!(why(&hung, true), [meaning, "probe: no answer"]);
-        assert_eq!(why(&hung, false), [meaning, "no beat for 3.3 s", "probe: no answer"]);
-        assert_eq!(why(&transition(Some("silent"), &["no beat for 3.3 s"]), true), [""; 0]);
-        assert_eq!(why(&transition(None, &["said goodbye"]), false), [""; 0]);
+        assert_eq!(meaning(&hung), Some("its process is there, but does nothing"));
+        assert_eq!(evidence(&hung), ["no beat for 3.3 s", "probe: no answer"]);
+        assert_eq!(meaning(&transition(Some("silent"), &[])), None);
+        assert_eq!(evidence(&transition(None, &["said goodbye"])), [""; 0]);
     }
 
     #[test]
     fn details_that_do_not_fit_go_on_below() {
         let details = ["silent for 3 s", "its process is gone", "refused", "more"].map(str::to_owned);
         assert_eq!(wrap(&details, 40, 40), ["silent for 3 s, its process is gone", "refused, more"]);
-        assert_eq!(wrap(&details[..2], 5, 5), ["", "silent for 3 s", "its process is gone"]);
+        assert_eq!(wrap(&details[..2], 5, 20), ["", "silent for 3 s", "its process is gone"]);
+        assert_eq!(wrap(&details[1..3], 20, 15), ["its process is gone", "refused"].map(str::to_owned));
+        assert_eq!(wrap(&details[1..2], 5, 15), ["its", "process is gone"]);
         assert_eq!(wrap(&[], 5, 5), [""]);
     }
 
