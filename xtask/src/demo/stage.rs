@@ -132,7 +132,7 @@ impl<'a> Stage<'a> {
             let view = self.ask(async |client| client.member(&Kind::HIVE, &hive).await).await?;
             let Figures { words, are_complete } = Figures::of(&view);
             if are_complete || clock::instant() >= ends {
-                self.timeline.say(clock::timestamp(), HIVE, &format!("tells of this machine: {words}"));
+                self.timeline.say(clock::timestamp(), HIVE, &format!("its machine: {words}"));
                 return Ok(());
             }
         }

@@ -13,10 +13,11 @@ const GAP: &str = "  ";
 
 /// What the columns mean.
 pub(super) const LEGEND: &str = "\
-told by the registry: what became of the member and why; before it failed it was degraded and critical. failed at: how
-long it had been silent by the registry's clock, and the published bound, which processing may exceed by 1 ms: an
-interval more for a member that answers when it is asked, since the network has lost its beats. late beats: how often
-one was late without anything having been done.";
+told by the registry: what became of it and why; before it failed it was degraded and critical.
+failed at: how long it had been silent by the registry's clock, and the published bound, which
+processing may exceed by 1 ms: an interval more for a member that answers when it is asked, since
+the network has lost its beats. late beats: how often one was late without anything having been
+done.";
 
 /// What the table says of one member.
 pub(super) struct Row([String; HEADER.len()]);
