@@ -68,7 +68,7 @@ const MARGIN: usize = 21;
 const ROOM: usize = 100 - MARGIN;
 const INDENT: &str = "  ";
 
-/// Puts details on as many lines as they need; one too long for a line is broken between words.
+/// Puts details on as many lines as they need; one too long for a line begins a new one and is broken between words.
 fn wrap(details: &[String], first: usize, others: usize) -> Vec<String> {
     let (mut lines, mut room) = (vec![String::new()], first);
     for detail in details {
@@ -80,7 +80,8 @@ fn wrap(details: &[String], first: usize, others: usize) -> Vec<String> {
                 (false, 0) => ", ",
                 (false, _) => " ",
             };
-            if line.len() + gap.len() + piece.len() <= room {
+            let starts_broken = nth == 0 && detail.len() > others && !line.is_empty();
+            if !starts_broken && line.len() + gap.len() + piece.len() <= room {
                 line.push_str(gap);
                 line.push_str(piece);
             } else {
@@ -134,7 +135,7 @@ fn meaning(event: &Event) -> Option<&'static str> {
     match cause {
         Cause::ProcessDead => Some("its process is gone"),
         Cause::Hung => Some("its process is there, but does nothing"),
-        Cause::Network => Some("it answers, so its beats were lost; held for one interval"),
+        Cause::Network => Some("it answers, so its beats get lost: held for an interval"),
         Cause::Stuck => Some("it beats, but its work does not get on"),
         _ => None,
     }
@@ -193,7 +194,7 @@ mod tests {
         assert_eq!(wrap(&details, 40, 40), ["silent for 3 s, its process is gone", "refused, more"]);
         assert_eq!(wrap(&details[..2], 5, 20), ["", "silent for 3 s", "its process is gone"]);
         assert_eq!(wrap(&details[1..3], 20, 15), ["its process is gone", "refused"].map(str::to_owned));
-        assert_eq!(wrap(&details[1..2], 5, 15), ["its", "process is gone"]);
+        assert_eq!(wrap(&details[..2], 20, 15), ["silent for 3 s", "its process is", "gone"]);
         assert_eq!(wrap(&[], 5, 5), [""]);
     }
 
