@@ -55,11 +55,9 @@ async fn forward_all(listener: TcpListener, target: SocketAddr, is_cut: watch::R
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((near, _)) if !*is_cut.borrow() => {
+                Ok((near, _)) => {
                     connections.spawn(forward(near, target, is_cut.clone()));
                 }
-                // Dropped, and so closed.
-                Ok(_) => {}
                 Err(_) => tokio::time::sleep(PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
@@ -67,8 +65,8 @@ async fn forward_all(listener: TcpListener, target: SocketAddr, is_cut: watch::R
     }
 }
 
-/// Forwards both ways until either end closes or fails, or the line is cut. Then both ends are closed: what went wrong is
-/// theirs to find out.
+/// Forwards both ways until either end closes or fails, and not while the line is cut. Then both ends are closed: what went
+/// wrong is theirs to find out.
 async fn forward(mut near: TcpStream, target: SocketAddr, mut is_cut: watch::Receiver<bool>) {
     let passes = async {
         let mut far = TcpStream::connect(target).await?;
