@@ -7,8 +7,8 @@ use std::time::Duration;
 use hashbrown::HashTable;
 use heartbeat_contract::{EventBody, ForgetReason, HealthState, MemberId, Policy, Zone};
 
-use super::availability::Uptime;
 use super::host::Host;
+use super::availability::Uptime;
 use super::member::{Attachment, Cold, Hot, Key, KindIndex};
 use super::now::Now;
 use super::wheel::{Node, Wheel};
