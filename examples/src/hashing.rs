@@ -32,13 +32,14 @@ pub enum Round {
     Begins(usize),
     /// One more file is done.
     Job(Job),
-    /// All files are done; a pause as long as the round was follows.
-    Ends,
+    /// All files are done, after so long. Whoever is told may rest before the next round begins.
+    Ends(Duration),
 }
 
 /// Hashes the files of a folder until it is stopped, and tells how it gets on.
 ///
-/// A quarter of one processor while it works, and idle half the time: so eight of them keep one processor busy at most.
+/// A quarter of one processor while it works: if those who are told rest as long as each round took, eight of them keep one
+/// processor busy at most.
 ///
 /// # Errors
 /// If there are no files.
@@ -56,8 +57,8 @@ pub fn hash_over_and_over(folder: &Path, stopped: &Stopped, mut tell: impl FnMut
             let error = hashed.err().map(|error| format!("{}: {error}", file.display()));
             tell(Round::Job(Job { left, done, took: since(job_began), error }));
         }
-        tell(Round::Ends);
-        if stopped.within(since(began)) {
+        tell(Round::Ends(since(began)));
+        if stopped.now() {
             return Ok(());
         }
     }
@@ -109,7 +110,7 @@ mod tests {
         let told = |round: Round| match round {
             Round::Begins(count) => files = count,
             Round::Job(job) => last = Some((job.left, job.done)),
-            Round::Ends => drop(stop.take()),
+            Round::Ends(_) => drop(stop.take()),
         };
         let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
         hash_over_and_over(folder, &stopped, told).unwrap();

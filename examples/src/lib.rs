@@ -6,6 +6,7 @@ pub mod agents;
 pub mod dashboard;
 mod duration;
 mod files;
+mod hang;
 mod hashing;
 mod in_process;
 pub mod pipeline;
@@ -15,6 +16,7 @@ mod stopwatch;
 
 pub use duration::{parse_duration, parse_interval};
 pub use files::{NoFiles, files_of};
+pub use hang::{Hang, hang_by_signal};
 pub use hashing::{Job, Round, hash_over_and_over};
 pub use in_process::transport_to;
 pub use share::ProcessorShare;

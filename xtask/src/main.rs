@@ -42,7 +42,7 @@ struct Args {
 enum Task {
     /// Start a registry, a hive and eight workers, let some die, and watch the verdicts.
     Demo {
-        /// How long to show, from when all members have joined to the closing table: at least 20s. Without it, the demo stays
+        /// How long to show, from when all members have joined to the closing table: at least 26s. Without it, the demo stays
         /// up afterwards.
         #[arg(long = "for", value_name = "DURATION", value_parser = demo::parse_duration)]
         show_for: Option<Duration>,

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use daemon_lifecycle::{Health, Phase};
-use examples::{NoFiles, Round, Stopped, asked_to_stop, hash_over_and_over, parse_duration, stop_pair};
+use examples::{
+    Hang, NoFiles, Round, Stopped, asked_to_stop, hang_by_signal, hash_over_and_over, parse_duration, stop_pair,
+};
 use heartbeat_contract::{Directive, MemberId, WorkerHeartbeat, WorkerStatus};
 use heartbeat_sender::{HeartbeatHandle, WorkerHeartbeatConfig, start_worker_heartbeat_task};
 use tokio::net::TcpListener;
@@ -18,6 +20,13 @@ use tokio::sync::oneshot;
 
 /// A worker that hashes files over and over, and beats to a registry.
 #[derive(Parser)]
+#[cfg_attr(
+    unix,
+    command(
+        after_help = "For demonstrations, SIGUSR1 has its work hang: it stays busy and gets nothing done, while its beats go \
+                      on. Another SIGUSR1 has it go on."
+    )
+)]
 struct Args {
     /// Where the registry is.
     #[arg(long, value_name = "URL")]
@@ -53,7 +62,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    let health = Health::new();
+    let (health, hang) = (Health::new(), Hang::default());
+    let hangs = hang_by_signal(hang.clone())?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
     eprintln!("health on {endpoint}");
@@ -68,17 +78,16 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
 
     let (stop, stopped) = stop_pair();
     let (ended, work_ended) = oneshot::channel();
-    let work = {
-        let (heartbeat, health) = (heartbeat.clone(), health.clone());
-        thread::Builder::new().name("work".to_owned()).spawn(move || {
-            // Nobody waits any more once the program is asked to stop.
-            ended.send(work(&args.work, &stopped, &heartbeat, &health)).ok();
-        })?
-    };
+    let work = Work { hang, heartbeat: heartbeat.clone(), health: health.clone(), done: 0 };
+    let work = thread::Builder::new().name("work".to_owned()).spawn(move || {
+        // Nobody waits any more once the program is asked to stop.
+        ended.send(work.go_on(&args.work, &stopped)).ok();
+    })?;
     let end = tokio::select! {
         asked = asked_to_stop() => asked.map_err(Into::into),
         () = told_to_end(&heartbeat, &health) => Ok(()),
         newest = superseded(&heartbeat) => Err(format!("a newer run of this worker has taken over: {newest}").into()),
+        never = hangs => match never {},
         served = axum::serve(listener, health.router()).into_future() => served.map_err(Into::into),
         worked = work_ended => worked.map_err(Into::into).and_then(|worked| worked.map_err(Into::into)),
     };
@@ -89,37 +98,61 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     end
 }
 
-/// Works until it is stopped; once it is draining, it takes no more work. Beats are the business of another thread: this one
-/// only says what they should tell.
-fn work(
-    folder: &Path,
-    stopped: &Stopped,
-    heartbeat: &HeartbeatHandle<WorkerHeartbeat>,
-    health: &Health,
-) -> Result<(), NoFiles> {
-    let mut done = 0;
-    hash_over_and_over(folder, stopped, |round| {
-        if let Round::Job(job) = &round {
-            done = job.done;
-        }
-        let mut is_draining = false;
-        heartbeat.update(|worker| {
-            is_draining = worker.status == Some(WorkerStatus::Draining);
-            heartbeat.progress(!is_draining && status_in(&round) == WorkerStatus::Busy, done);
-            if !is_draining {
-                worker.status = Some(status_in(&round));
-                health.set_phase(Phase::Serving);
+/// What is done on the thread that works. Beats are the business of another one: this one only says what they should tell.
+struct Work {
+    hang: Hang,
+    heartbeat: HeartbeatHandle<WorkerHeartbeat>,
+    health: Health,
+    done: u64,
+}
+
+impl Work {
+    /// Works until it is stopped, and is idle half the time; once it is draining, it takes no more work.
+    fn go_on(mut self, folder: &Path, stopped: &Stopped) -> Result<(), NoFiles> {
+        hash_over_and_over(folder, stopped, |round| {
+            if let Round::Job(job) = &round {
+                self.done = job.done;
             }
-            tell(worker, &round);
+            let is_draining = self.report(status_in(&round), |worker| tell(worker, &round));
+            while is_draining && !stopped.within(Duration::MAX) {}
+            match round {
+                Round::Begins(_) | Round::Job(_) => self.hang.endure(stopped),
+                Round::Ends(worked) => self.rest(worked, stopped),
+            }
+        })
+    }
+
+    /// Rests. What is to hang meanwhile is work that has just come.
+    fn rest(&self, duration: Duration, stopped: &Stopped) {
+        let mut left = self.hang.rest(duration, stopped);
+        while self.hang.is_on() && !stopped.now() {
+            self.report(WorkerStatus::Busy, |_| {});
+            self.hang.endure(stopped);
+            self.report(WorkerStatus::Idle, |_| {});
+            left = self.hang.rest(left, stopped);
+        }
+    }
+
+    /// Has the beats tell a status unless the worker is draining, and returns whether it is.
+    fn report(&self, status: WorkerStatus, tell: impl FnOnce(&mut WorkerHeartbeat)) -> bool {
+        let mut is_draining = false;
+        self.heartbeat.update(|worker| {
+            is_draining = worker.status == Some(WorkerStatus::Draining);
+            self.heartbeat.progress(!is_draining && status == WorkerStatus::Busy, self.done);
+            if !is_draining {
+                worker.status = Some(status);
+                self.health.set_phase(Phase::Serving);
+            }
+            tell(worker);
         });
-        while is_draining && !stopped.within(Duration::MAX) {}
-    })
+        is_draining
+    }
 }
 
 fn status_in(round: &Round) -> WorkerStatus {
     match round {
         Round::Begins(_) | Round::Job(_) => WorkerStatus::Busy,
-        Round::Ends => WorkerStatus::Idle,
+        Round::Ends(_) => WorkerStatus::Idle,
     }
 }
 
@@ -131,7 +164,7 @@ fn tell(worker: &mut WorkerHeartbeat, round: &Round) {
             worker.last_inference_ms = u64::try_from(job.took.as_millis()).ok();
             worker.last_error.clone_from(&job.error);
         }
-        Round::Ends => {}
+        Round::Ends(_) => {}
     }
 }
 

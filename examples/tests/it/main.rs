@@ -8,6 +8,7 @@ mod curl;
 mod dashboard;
 mod defaults;
 mod directives;
+mod hang;
 mod in_process;
 mod index;
 mod over_http;

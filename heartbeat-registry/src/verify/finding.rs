@@ -69,10 +69,9 @@ fn status(failure: ProbeFailure) -> Option<u16> {
     }
 }
 
-/// What failed, and what the answer said or else the root of the failure.
+/// What failed, and what the answer said or else the root of the failure, where that is more than the same in other words.
 fn in_words(error: &ProbeError) -> String {
-    // Nothing is added to these by what lies below.
-    if matches!(error.kind(), ProbeFailure::Timeout | ProbeFailure::ConnectTimeout | ProbeFailure::Refused) {
+    if matches!(error.kind(), ProbeFailure::Refused | ProbeFailure::Timeout | ProbeFailure::ConnectTimeout) {
         return error.kind().to_string();
     }
     let root = std::iter::successors(error.source(), |&cause| cause.source()).last().map(ToString::to_string);

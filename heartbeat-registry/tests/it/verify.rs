@@ -63,6 +63,7 @@ async fn healthy_unhealthy_elsewhere_garbage_hung_up_and_refused_are_told_apart(
     let (_taken, nobody) = refusing();
     let found = found_at(&nobody).await;
     assert_eq!((found.outcome, found.http_status), (ProbeOutcome::Refused, None), "{found:?}");
+    assert_eq!(found.detail, "connection refused");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The processes that take part.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use daemon_lifecycle::{Daemon, HealthPoll, Signal};
@@ -9,12 +10,15 @@ use tokio::task::JoinSet;
 
 use super::INTERVAL;
 use super::programs::Programs;
+use super::proxy::Proxy;
 use super::record::Deed;
 use crate::outcome::Outcome;
 use crate::program;
 
 pub(super) const HIVE: &str = "hive-1";
 const WORKERS: u32 = 8;
+/// The worker whose beats pass through a line that can be cut.
+const BEHIND_PROXY: u32 = 3;
 
 /// How long the registry may take to be ready.
 const READY: Duration = Duration::from_secs(30);
@@ -28,6 +32,7 @@ pub(super) struct Cast {
     programs: Programs,
     registry: Option<Daemon>,
     members: BTreeMap<String, Daemon>,
+    proxy: Option<Proxy>,
 }
 
 /// The ids of all members.
@@ -40,6 +45,11 @@ pub(super) fn worker(number: u32) -> String {
     format!("worker-{number}")
 }
 
+/// The id of the worker that can be cut off.
+pub(super) fn behind_proxy() -> String {
+    worker(BEHIND_PROXY)
+}
+
 /// Whether a member is one of the cast.
 pub(super) fn includes(kind: &Kind, id: &MemberId) -> bool {
     match id.as_str() {
@@ -50,7 +60,7 @@ pub(super) fn includes(kind: &Kind, id: &MemberId) -> bool {
 
 impl Cast {
     pub(super) fn new(programs: Programs) -> Self {
-        Self { programs, registry: None, members: BTreeMap::new() }
+        Self { programs, registry: None, members: BTreeMap::new(), proxy: None }
     }
 
     /// Where the registry's program is.
@@ -68,14 +78,18 @@ impl Cast {
         Ok(url)
     }
 
-    /// Starts the hive and all workers.
-    pub(super) fn start_members(&mut self, registry: &str) -> Outcome {
+    /// Starts the hive and all workers, one of them behind a proxy.
+    pub(super) async fn start_members(&mut self, registry: &str) -> Outcome {
         let hive = Daemon::command(&self.programs.hive).args(["--registry", registry, "--id", HIVE]);
         self.members.insert(HIVE.to_owned(), hive.args(["--interval", &interval()]).spawn()?);
+        self.proxy = Some(Proxy::to(address_in(registry)?).await?);
         (1..=WORKERS).try_for_each(|number| self.start_worker(registry, &worker(number)))
     }
 
     fn start_worker(&mut self, registry: &str, id: &str) -> Outcome {
+        let proxied = self.proxy.as_ref().filter(|_| id == behind_proxy());
+        let proxied = proxied.map(|proxy| format!("http://{}", proxy.address()));
+        let registry = proxied.as_deref().unwrap_or(registry);
         let command = Daemon::command(&self.programs.worker)
             .args(["--registry", registry, "--id", id, "--hive-id", HIVE, "--interval", &interval()])
             .arg("--work")
@@ -84,14 +98,18 @@ impl Cast {
         Ok(())
     }
 
-    /// Does something to a worker. One that is started again must have been killed before.
+    /// Does something to a worker. One that is started again must have been killed before, and one whose work is to go on have
+    /// been made to hang: the same signal does both.
     pub(super) async fn treat(&mut self, id: &str, deed: Deed, registry: &str) -> Outcome {
         let signal = match deed {
             Deed::Killed => Signal::Kill,
             Deed::Stopped => Signal::Stop,
             Deed::Continued => Signal::Continue,
             Deed::AskedToLeave => Signal::Terminate,
+            Deed::WorkHangs | Deed::WorkGoesOn => Signal::User1,
             Deed::StartedAgain => return self.start_again(id, registry).await,
+            Deed::CutOff => return self.line_of(id).map(Proxy::cut),
+            Deed::Mended => return self.line_of(id).map(Proxy::mend),
         };
         Ok(self.member(id)?.signal(signal)?)
     }
@@ -102,6 +120,11 @@ impl Cast {
             .await
             .map_err(|_| format!("{id} is still there {GONE:?} after SIGKILL"))??;
         self.start_worker(registry, id)
+    }
+
+    fn line_of(&self, id: &str) -> Outcome<&Proxy> {
+        let proxy = self.proxy.as_ref().filter(|_| id == behind_proxy());
+        proxy.ok_or_else(|| format!("nothing stands between {id} and the registry").into())
     }
 
     fn member(&mut self, id: &str) -> Outcome<&mut Daemon> {
@@ -141,6 +164,12 @@ impl Cast {
     }
 }
 
+/// The address that a registry's URL names.
+fn address_in(url: &str) -> Outcome<SocketAddr> {
+    let address = url.strip_prefix("http://").and_then(|address| address.parse().ok());
+    address.ok_or_else(|| format!("{url} names no address").into())
+}
+
 fn interval() -> String {
     format!("{}ms", INTERVAL.as_millis())
 }
@@ -152,6 +181,19 @@ fn last_lines(daemon: &Daemon) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_registry_s_url_names_an_address() {
+        assert_eq!(address_in("http://127.0.0.1:8500").unwrap(), "127.0.0.1:8500".parse().unwrap());
+        assert!(address_in("http://localhost").is_err());
+    }
+
+    #[test]
+    fn one_worker_can_be_cut_off() {
+        assert!(ids().contains(&behind_proxy()));
+        let cast = Cast::new(Programs { registry: "a".into(), hive: "b".into(), worker: "c".into() });
+        assert!(cast.line_of(&behind_proxy()).is_err(), "not before it is started");
+    }
 
     #[test]
     fn the_cast_is_known_by_kind_and_id() {

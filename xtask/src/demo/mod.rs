@@ -1,4 +1,5 @@
-//! A small fleet of real processes, some of which die: who notices, when, and was it right?
+//! A small fleet of real processes, some of which die, freeze, hang or are cut off: who notices, when, does it know why, and
+//! was it right?
 
 mod cast;
 mod figures;
@@ -6,6 +7,7 @@ mod interrupt;
 mod paint;
 mod patience;
 mod programs;
+mod proxy;
 mod record;
 mod script;
 mod sighting;
@@ -39,11 +41,11 @@ pub(crate) enum ShowFor {
 
 impl ShowFor {
     /// What the script takes on a machine that has other things to do, too.
-    const SCRIPT: Duration = Duration::from_secs(20);
+    const SCRIPT: Duration = Duration::from_secs(26);
 
     pub(crate) fn at_least_the_script(duration: Duration) -> Outcome<Self> {
         if duration < Self::SCRIPT {
-            return Err(format!("{duration:?} are too short to see members fail and come back: at least 20s").into());
+            return Err(format!("{duration:?} are too short to see members fail and come back: at least 26s").into());
         }
         Ok(Self::Fixed(duration))
     }
@@ -111,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_demo_too_short_for_its_script_is_refused() {
-        assert!(ShowFor::at_least_the_script(Duration::from_secs(19)).is_err());
+        assert!(ShowFor::at_least_the_script(Duration::from_secs(25)).is_err());
         let fixed = ShowFor::at_least_the_script(Duration::from_secs(40)).unwrap();
         assert_eq!(fixed, ShowFor::Fixed(Duration::from_secs(40)));
     }

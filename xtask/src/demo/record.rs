@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-/// Something done to a member's process.
+/// Something done to a member: to its process, its line or its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
     Killed,
@@ -12,16 +12,39 @@ pub(super) enum Deed {
     Continued,
     AskedToLeave,
     StartedAgain,
+    /// The line between it and the registry was cut.
+    CutOff,
+    Mended,
+    /// Its work was made to hang, while its beats go on.
+    WorkHangs,
+    WorkGoesOn,
 }
 
-impl fmt::Display for Deed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Deed {
+    /// The moment of it: `2.5 s after SIGKILL`.
+    pub(super) fn moment(self) -> &'static str {
+        match self {
             Self::Killed => "SIGKILL",
             Self::Stopped => "SIGSTOP",
             Self::Continued => "SIGCONT",
             Self::AskedToLeave => "SIGTERM",
             Self::StartedAgain => "restart",
+            Self::CutOff => "the cut",
+            Self::Mended => "the repair",
+            Self::WorkHangs => "its work hung",
+            Self::WorkGoesOn => "its work went on",
+        }
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::CutOff => "cut off",
+            Self::Mended => "mended",
+            Self::WorkHangs => "work hangs",
+            Self::WorkGoesOn => "goes on",
+            process => process.moment(),
         })
     }
 }

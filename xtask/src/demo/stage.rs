@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use heartbeat_contract::{Event, EventBody, EventId, Kind, MemberId, MemberView};
+use heartbeat_contract::{Event, EventBody, EventId, Kind, MemberId, MemberView, Policy};
 use heartbeat_registry::MembersQuery;
 use heartbeat_registry::client::{Client, ClientError};
 
@@ -33,6 +33,8 @@ pub(super) struct Stage<'a> {
     timeline: Timeline,
     record: Record,
     fleet: Fleet,
+    /// What was told of the whole host, though only single workers are treated here.
+    false_alarms: Vec<String>,
     since: Option<EventId>,
 }
 
@@ -44,10 +46,17 @@ impl<'a> Stage<'a> {
         say("demo", "starting the registry, a hive and eight workers ...");
         let url = cast.start_registry().await?;
         say("registry", &format!("ready at {url}"));
-        cast.start_members(&url)?;
+        cast.start_members(&url).await?;
         let client = Client::new(&url)?;
-        let (record, fleet) = (Record::default(), Fleet::new());
-        Ok(Self { cast, url, client, timeline, record, fleet, since: None })
+        let (record, fleet, false_alarms) = (Record::default(), Fleet::new(), Vec::new());
+        Ok(Self { cast, url, client, timeline, record, fleet, false_alarms, since: None })
+    }
+
+    /// Has a worker judged by a policy of its own.
+    pub(super) async fn judge_by(&mut self, id: &str, policy: &Policy) -> Outcome {
+        let member = MemberId::new(id)?;
+        self.ask(async |client| client.set_policy(&Kind::WORKER, &member, policy).await).await?;
+        self.look().await
     }
 
     /// Does something to a worker, and puts it on record with the moment before: nothing that follows from it is earlier.
@@ -123,7 +132,7 @@ impl<'a> Stage<'a> {
             let view = self.ask(async |client| client.member(&Kind::HIVE, &hive).await).await?;
             let Figures { words, are_complete } = Figures::of(&view);
             if are_complete || clock::instant() >= ends {
-                self.timeline.say(clock::timestamp(), HIVE, &format!("tells of this machine: {words}"));
+                self.timeline.say(clock::timestamp(), HIVE, &format!("its machine: {words}"));
                 return Ok(());
             }
         }
@@ -153,12 +162,12 @@ impl<'a> Stage<'a> {
             }
         }
         println!("\n{}", table::lay_out(&rows, self.timeline.paint()));
-        println!("\n{}", rows_explained());
-        if notes.is_empty() {
+        println!("\n{}", table::LEGEND);
+        if notes.is_empty() && self.false_alarms.is_empty() {
             println!("\nAll {} members are as expected.", rows.len());
         }
-        notes.iter().for_each(|note| println!("\n{note}"));
-        Ok(Verdict { differing: notes.len() })
+        notes.iter().chain(&self.false_alarms).for_each(|note| println!("\n{note}"));
+        Ok(Verdict { differing: notes.len(), false_alarms: self.false_alarms.len() })
     }
 
     pub(super) fn tell_how_to_look_around(&self) {
@@ -168,7 +177,7 @@ impl<'a> Stage<'a> {
         for path in ["/v1/workers", "/v1/workers/worker-1", "/v1/hives", "/v1/stats", "/v1/events"] {
             println!("  curl {url}{path}");
         }
-        for command in ["list", "list hives", "show worker-2", "stats", "events"] {
+        for command in ["list", "list hives", "explain worker-1", "show worker-2", "stats", "events"] {
             println!("  {program} {command} --registry {url}");
         }
         println!();
@@ -193,6 +202,7 @@ impl<'a> Stage<'a> {
 
     /// Tells an event, and takes it into account if it is about one of the cast: anyone may beat here, and is not judged.
     async fn hear(&mut self, event: &Event) -> Outcome {
+        self.false_alarms.extend(false_alarm(event));
         let member = event.kind.as_ref().zip(event.member.as_ref());
         let Some((kind, id)) = member.filter(|(kind, id)| cast::includes(kind, id)) else {
             self.timeline.event(event, None, None);
@@ -225,7 +235,29 @@ fn check_pace(view: &MemberView) -> Outcome {
     Err(format!("{} is judged by an interval of {:?}, not {INTERVAL:?}", view.id, view.policy.interval).into())
 }
 
-fn rows_explained() -> &'static str {
-    "failed at: how long it had been silent by the registry's clock when it was called failed, and the published bound,\n\
-     which processing may exceed by 1 ms. degraded: how often a beat was late without anything having been done."
+/// What is told of the whole host of the cast. No deed brings that about: the hive lives.
+fn false_alarm(event: &Event) -> Option<String> {
+    match &event.body {
+        EventBody::HostDown { host, .. } if host == HIVE => Some(format!("host {host} was called down, and is not")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(body: &serde_json::Value) -> Option<String> {
+        let mut json = serde_json::json!({ "id": "a-1", "n": 1, "at": "2026-01-02T03:05:40Z" });
+        json.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        false_alarm(&serde_json::from_value(json).unwrap())
+    }
+
+    #[test]
+    fn the_host_of_the_cast_is_never_down_and_others_may_be() {
+        let host_down = |host| serde_json::json!({"type": "host_down", "host": host, "members": 9});
+        assert_eq!(told(&host_down(HIVE)).unwrap(), "host hive-1 was called down, and is not");
+        assert_eq!(told(&host_down("another")), None);
+        assert_eq!(told(&serde_json::json!({"type": "registered", "kind": "worker", "member": "a"})), None);
+    }
 }

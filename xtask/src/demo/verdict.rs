@@ -5,16 +5,14 @@ use std::time::Duration;
 use heartbeat_contract::{Cause, HealthState};
 
 use super::record::Deed;
-use super::sighting::{Mark, Sightings};
+use super::sighting::{Mark, Sightings, Told};
 use crate::outcome::Outcome;
-
-const FAILED: Mark = Mark::Entered(HealthState::Failed);
 
 /// What should be told of a member, by what was done to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Expected {
-    /// In this order. Other marks may stand between them, as far as they are tolerated.
-    pub(super) order: Vec<Mark>,
+    /// In this order, each for this cause. Others may stand between them, as far as they are tolerated.
+    pub(super) order: Vec<Told>,
     pub(super) state: HealthState,
     pub(super) cause: Option<Cause>,
     pub(super) run: Run,
@@ -40,33 +38,37 @@ impl Expected {
         deeds.iter().fold(untouched, |before, deed| before.and_then(*deed))
     }
 
-    fn and_then(mut self, deed: Deed) -> Self {
-        let entered = Mark::Entered;
+    fn and_then(self, deed: Deed) -> Self {
         match deed {
-            Deed::Killed | Deed::Stopped => {
-                let worse = [HealthState::Degraded, HealthState::Critical, HealthState::Failed];
-                self.order.extend(worse.map(entered));
-                (self.state, self.cause) = (HealthState::Failed, Some(Cause::Silent));
-            }
-            Deed::Continued => {
-                self.order.push(entered(HealthState::Healthy));
-                (self.state, self.cause) = (HealthState::Healthy, None);
-            }
-            Deed::AskedToLeave => {
-                self.order.push(entered(HealthState::Left));
-                (self.state, self.cause) = (HealthState::Left, None);
-            }
+            Deed::Killed => self.fails(Cause::ProcessDead),
+            Deed::Stopped => self.fails(Cause::Hung),
+            Deed::CutOff => self.fails(Cause::Network),
+            Deed::WorkHangs => self.enters(HealthState::Critical, Some(Cause::Stuck)),
+            Deed::Continued | Deed::Mended | Deed::WorkGoesOn => self.enters(HealthState::Healthy, None),
+            Deed::AskedToLeave => self.enters(HealthState::Left, None),
             // Back before anyone could take it for failed.
             Deed::StartedAgain => {
-                self = Self { order: vec![Mark::Restarted], state: HealthState::Healthy, cause: None, run: Run::New };
+                let order = vec![Told::just(Mark::Restarted)];
+                Self { order, state: HealthState::Healthy, cause: None, run: Run::New }
             }
         }
-        self
     }
 
-    /// Why a member is to fail on the way, if it is.
-    fn failed_because(&self) -> Option<Cause> {
-        self.order.contains(&FAILED).then_some(Cause::Silent)
+    /// Grows later and later. Why is found out on the way from critical to failed.
+    fn fails(self, cause: Cause) -> Self {
+        let late = [HealthState::Degraded, HealthState::Critical];
+        let late = late.into_iter().fold(self, |before, state| before.enters(state, Some(Cause::Silent)));
+        late.enters(HealthState::Failed, Some(cause))
+    }
+
+    fn enters(mut self, state: HealthState, cause: Option<Cause>) -> Self {
+        self.order.push(Told::entered(state, cause));
+        Self { state, cause, ..self }
+    }
+
+    /// How it should end.
+    pub(super) fn end(&self) -> Told {
+        Told::entered(self.state, self.cause)
     }
 
     /// Whether a member is where it should end up, or only just late.
@@ -77,18 +79,13 @@ impl Expected {
     /// Everything that differs, in words.
     pub(super) fn complaints(&self, seen: &Sightings, end: End) -> Vec<String> {
         let mut complaints = Vec::new();
-        let sorted = self.sort(&seen.marks);
+        let sorted = self.sort(&seen.told);
         if let Some(missing) = sorted.missing {
-            complaints.push(format!("never {missing}, or not in this order"));
+            complaints.push(format!("never {}, or not in this order", missing.mark));
         }
         let extra = sorted.unexplained();
-        complaints.extend(extra.map(|mark| format!("{mark}, though nothing was done that brings it about")));
-        if let Some(because) = self.failed_because().filter(|_| seen.saw(FAILED))
-            && seen.failed_because != Some(because)
-        {
-            let told = seen.failed_because.map_or("none", Cause::as_str);
-            complaints.push(format!("cause {told} told when it failed, not {because}"));
-        }
+        complaints.extend(extra.map(|told| format!("{}, though nothing was done that brings it about", told.mark)));
+        complaints.extend(sorted.mistaken().map(|(told, expected)| format!("told as {told}, not as {expected}")));
         let is_explained = end.state == HealthState::Degraded || end.cause == self.cause;
         if !self.is_met_by(end.state) || !is_explained {
             let (ended, expected) = (in_words(end.state, end.cause), in_words(self.state, self.cause));
@@ -106,33 +103,41 @@ impl Expected {
         complaints
     }
 
-    /// Finds the expected marks in their order among those seen.
-    pub(super) fn sort(&self, marks: &[Mark]) -> Sorted {
+    /// Finds what is expected, in its order, among what was told. A wrong cause does not keep it from being found.
+    pub(super) fn sort(&self, told: &[Told]) -> Sorted {
         let mut expected = self.order.iter().copied().peekable();
-        let marks = marks.iter().map(|mark| (*mark, expected.next_if_eq(mark).is_some())).collect();
-        Sorted { marks, missing: expected.next() }
+        let told = told.iter().map(|told| (*told, expected.next_if(|expected| expected.mark == told.mark))).collect();
+        Sorted { told, missing: expected.next() }
     }
 }
 
-/// Seen marks held against the expected ones.
+/// What was told, held against what is expected.
 pub(super) struct Sorted {
-    /// Those seen, and whether each is an expected one in its place.
-    pub(super) marks: Vec<(Mark, bool)>,
-    /// The first that is expected and was not seen in its place.
-    pub(super) missing: Option<Mark>,
+    /// Each with what is expected in its place, if that is what it is.
+    pub(super) told: Vec<(Told, Option<Told>)>,
+    /// The first that is expected and was not told in its place.
+    pub(super) missing: Option<Told>,
 }
 
 impl Sorted {
-    /// Those that nothing brings about. A beat may be late on a busy machine, and so may a restart.
-    fn unexplained(&self) -> impl Iterator<Item = Mark> {
-        let next = self.marks.iter().skip(1).map(Some).chain([None]);
-        let unexplained = self.marks.iter().zip(next).filter(|((mark, is_expected), next)| match mark {
-            _ if *is_expected => false,
+    /// What nothing brings about. A beat may be late on a busy machine, and so may a restart.
+    fn unexplained(&self) -> impl Iterator<Item = Told> {
+        let next = self.told.iter().skip(1).map(Some).chain([None]);
+        let is_late_restart =
+            |next: Option<&(Told, Option<Told>)>| next.is_some_and(|(next, _)| next.mark == Mark::Restarted);
+        let unexplained = self.told.iter().zip(next).filter(move |((told, expected), next)| match told.mark {
+            _ if expected.is_some() => false,
             Mark::Entered(HealthState::Healthy | HealthState::Degraded) => false,
-            Mark::Entered(HealthState::Critical) => *next != Some(&(Mark::Restarted, true)),
+            Mark::Entered(HealthState::Critical) => !is_late_restart(*next),
             _ => true,
         });
-        unexplained.map(|((mark, _), _)| *mark)
+        unexplained.map(|((told, _), _)| *told)
+    }
+
+    /// What was told as expected, but for another cause, beside what is expected.
+    fn mistaken(&self) -> impl Iterator<Item = (Told, Told)> {
+        let pairs = self.told.iter().filter_map(|(told, expected)| Some((*told, (*expected)?)));
+        pairs.filter(|(told, expected)| told.cause != expected.cause)
     }
 }
 
@@ -141,11 +146,14 @@ impl Sorted {
 #[must_use]
 pub(super) struct Verdict {
     pub(super) differing: usize,
+    /// How many alarms were given that are about no member.
+    pub(super) false_alarms: usize,
 }
 
 impl Verdict {
     pub(super) fn into_outcome(self) -> Outcome {
         match self.differing {
+            0 if self.false_alarms > 0 => Err("there was a false alarm".into()),
             0 => Ok(()),
             1 => Err("one member is not as expected".into()),
             count => Err(format!("{count} members are not as expected").into()),
@@ -153,9 +161,9 @@ impl Verdict {
     }
 }
 
-/// A state with its cause: `failed (silent)`.
+/// A state with its cause: `failed (hung)`.
 fn in_words(state: HealthState, cause: Option<Cause>) -> String {
-    cause.map_or_else(|| state.to_string(), |cause| format!("{state} ({cause})"))
+    Told::entered(state, cause).to_string()
 }
 
 pub(super) fn seconds(duration: Duration) -> String {
@@ -163,90 +171,130 @@ pub(super) fn seconds(duration: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use HealthState::{Critical, Degraded, Failed, Healthy, Left};
 
     use super::super::sighting::Lateness;
     use super::super::sighting::tests::sightings;
     use super::*;
 
-    fn entered(states: &[HealthState]) -> Vec<Mark> {
-        states.iter().copied().map(Mark::Entered).collect()
+    /// What is told of a member that goes through some states, worse ones for being silent.
+    pub(in super::super) fn entered(states: &[HealthState]) -> Vec<Told> {
+        let cause = |state| matches!(state, Degraded | Critical | Failed).then_some(Cause::Silent);
+        states.iter().map(|state| Told::entered(*state, cause(*state))).collect()
     }
 
-    fn end(state: HealthState) -> End {
-        End { state, cause: (state == Failed).then_some(Cause::Silent), incarnation: Some(1) }
+    /// What is told of a member that fails, and what then.
+    pub(in super::super) fn failing(cause: Cause, then: &[HealthState]) -> Vec<Told> {
+        [entered(&[Degraded, Critical]), vec![Told::entered(Failed, cause)], entered(then)].concat()
     }
 
-    fn complaints(deeds: &[Deed], marks: &[Mark], end: End) -> Vec<String> {
-        Expected::after(deeds).complaints(&sightings(marks), end)
+    fn restarted() -> Vec<Told> {
+        vec![Told::just(Mark::Restarted)]
+    }
+
+    fn end(state: HealthState, cause: impl Into<Option<Cause>>) -> End {
+        End { state, cause: cause.into(), incarnation: Some(1) }
+    }
+
+    fn healthy() -> End {
+        end(Healthy, None)
+    }
+
+    fn dead() -> End {
+        end(Failed, Cause::ProcessDead)
+    }
+
+    fn complaints(deeds: &[Deed], told: &[Told], end: End) -> Vec<String> {
+        Expected::after(deeds).complaints(&sightings(told), end)
     }
 
     #[test]
     fn each_deed_has_its_verdict() {
+        let stuck = Told::entered(Critical, Cause::Stuck);
         let fine = [
-            (vec![], entered(&[]), end(Healthy)),
-            (vec![Deed::Killed], entered(&[Degraded, Critical, Failed]), end(Failed)),
-            (vec![Deed::Stopped, Deed::Continued], entered(&[Degraded, Critical, Failed, Healthy]), end(Healthy)),
-            (vec![Deed::AskedToLeave], entered(&[Left]), end(Left)),
-            (
-                vec![Deed::Killed, Deed::StartedAgain],
-                vec![Mark::Restarted],
-                End { incarnation: Some(2), ..end(Healthy) },
-            ),
+            (vec![], vec![], healthy()),
+            (vec![Deed::Killed], failing(Cause::ProcessDead, &[]), dead()),
+            (vec![Deed::Stopped], failing(Cause::Hung, &[]), end(Failed, Cause::Hung)),
+            (vec![Deed::Stopped, Deed::Continued], failing(Cause::Hung, &[Healthy]), healthy()),
+            (vec![Deed::CutOff], failing(Cause::Network, &[]), end(Failed, Cause::Network)),
+            (vec![Deed::CutOff, Deed::Mended], failing(Cause::Network, &[Healthy]), healthy()),
+            (vec![Deed::WorkHangs], vec![stuck], end(Critical, Cause::Stuck)),
+            (vec![Deed::WorkHangs, Deed::WorkGoesOn], [vec![stuck], entered(&[Healthy])].concat(), healthy()),
+            (vec![Deed::AskedToLeave], entered(&[Left]), end(Left, None)),
+            (vec![Deed::Killed, Deed::StartedAgain], restarted(), End { incarnation: Some(2), ..healthy() }),
         ];
-        for (deeds, marks, end) in fine {
-            assert_eq!(complaints(&deeds, &marks, end), [""; 0], "{deeds:?}");
+        for (deeds, told, end) in fine {
+            assert_eq!(complaints(&deeds, &told, end), [""; 0], "{deeds:?}");
         }
     }
 
     #[test]
+    fn each_cause_is_taken_for_no_other() {
+        let causes = [(Deed::Killed, Cause::ProcessDead), (Deed::Stopped, Cause::Hung), (Deed::CutOff, Cause::Network)];
+        for (deed, right) in causes {
+            for wrong in [Cause::Silent, Cause::ProcessDead, Cause::Hung, Cause::Network, Cause::HostDown] {
+                let found = complaints(&[deed], &failing(wrong, &[]), end(Failed, wrong));
+                assert_eq!(found.is_empty(), wrong == right, "{deed} {wrong}");
+            }
+        }
+        let late = entered(&[Degraded, Critical]);
+        let found = complaints(&[Deed::WorkHangs], &late, end(Critical, Cause::Silent));
+        assert_eq!(
+            found,
+            [
+                "told as critical (silent), not as critical (stuck)",
+                "critical (silent) in the end, not critical (stuck)"
+            ]
+        );
+    }
+
+    #[test]
     fn a_late_beat_on_a_busy_machine_is_tolerated() {
-        assert!(complaints(&[], &entered(&[Degraded, Healthy, Degraded]), end(Degraded)).is_empty());
-        let marks = entered(&[Degraded, Healthy, Degraded, Critical, Failed]);
-        assert!(complaints(&[Deed::Killed], &marks, end(Failed)).is_empty());
+        assert!(complaints(&[], &entered(&[Degraded, Healthy, Degraded]), end(Degraded, Cause::Silent)).is_empty());
+        let told = [entered(&[Degraded, Healthy]), failing(Cause::ProcessDead, &[])].concat();
+        assert!(complaints(&[Deed::Killed], &told, dead()).is_empty());
     }
 
     #[test]
     fn an_untouched_member_that_is_critical_or_failed_differs() {
-        assert_eq!(complaints(&[], &entered(&[Degraded, Critical, Healthy]), end(Healthy)).len(), 1);
-        assert_eq!(complaints(&[], &entered(&[Degraded, Critical, Failed]), end(Failed)).len(), 3);
+        assert_eq!(complaints(&[], &entered(&[Degraded, Critical, Healthy]), healthy()).len(), 1);
+        assert_eq!(complaints(&[], &failing(Cause::Silent, &[]), end(Failed, Cause::Silent)).len(), 3);
     }
 
     #[test]
     fn a_death_that_nobody_noticed_differs() {
-        let found = complaints(&[Deed::Killed], &[], end(Healthy));
-        assert_eq!(found, ["never degraded, or not in this order", "healthy in the end, not failed (silent)"]);
+        let found = complaints(&[Deed::Killed], &[], healthy());
+        assert_eq!(found, ["never degraded, or not in this order", "healthy in the end, not failed (process_dead)"]);
     }
 
     #[test]
     fn a_failure_without_the_steps_before_it_differs() {
-        assert!(!complaints(&[Deed::Killed], &entered(&[Failed]), end(Failed)).is_empty());
+        assert!(!complaints(&[Deed::Killed], &[Told::entered(Failed, Cause::ProcessDead)], dead()).is_empty());
     }
 
     #[test]
     fn a_dead_member_that_recovers_differs() {
-        let marks = entered(&[Degraded, Critical, Failed, Healthy]);
-        assert_eq!(complaints(&[Deed::Killed], &marks, end(Healthy)), ["healthy in the end, not failed (silent)"]);
+        let found = complaints(&[Deed::Killed], &failing(Cause::ProcessDead, &[Healthy]), healthy());
+        assert_eq!(found, ["healthy in the end, not failed (process_dead)"]);
     }
 
     #[test]
     fn a_restart_taken_for_a_failure_or_not_noticed_differs() {
         let deeds = [Deed::Killed, Deed::StartedAgain];
-        let new_run = End { incarnation: Some(2), ..end(Healthy) };
-        let mut marks = entered(&[Degraded, Critical, Failed]);
-        marks.push(Mark::Restarted);
+        let new_run = End { incarnation: Some(2), ..healthy() };
+        let told = [failing(Cause::ProcessDead, &[]), restarted()].concat();
         let unexplained = |mark| format!("{mark}, though nothing was done that brings it about");
-        assert_eq!(complaints(&deeds, &marks, new_run), [unexplained(Critical), unexplained(Failed)]);
-        let found = complaints(&deeds, &[], end(Healthy));
+        assert_eq!(complaints(&deeds, &told, new_run), [unexplained(Critical), unexplained(Failed)]);
+        let found = complaints(&deeds, &[], healthy());
         assert_eq!(found, ["never restarted, or not in this order", "same run in the end, not new"]);
     }
 
     #[test]
     fn a_restarted_member_may_be_critical_just_before_it_is_back_and_never_else() {
         let found = |before: &[HealthState], after: &[HealthState]| {
-            let marks = [entered(before), vec![Mark::Restarted], entered(after)].concat();
-            complaints(&[Deed::Killed, Deed::StartedAgain], &marks, End { incarnation: Some(2), ..end(Healthy) })
+            let told = [entered(before), restarted(), entered(after)].concat();
+            complaints(&[Deed::Killed, Deed::StartedAgain], &told, End { incarnation: Some(2), ..healthy() })
         };
         assert_eq!(found(&[Degraded, Critical], &[Healthy, Degraded, Healthy]), [""; 0]);
         assert_eq!(found(&[Degraded, Critical, Healthy], &[]).len(), 1);
@@ -254,34 +302,37 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_cause_differs() {
-        let marks = entered(&[Degraded, Critical, Failed]);
-        let hung = End { cause: Some(Cause::Hung), ..end(Failed) };
-        assert_eq!(complaints(&[Deed::Killed], &marks, hung), ["failed (hung) in the end, not failed (silent)"]);
-        let blamed = End { cause: Some(Cause::SelfReported), ..end(Healthy) };
-        assert_eq!(complaints(&[], &[], blamed), ["healthy (self_reported) in the end, not healthy"]);
-        let late = End { cause: Some(Cause::Silent), ..end(Degraded) };
-        assert_eq!(complaints(&[], &entered(&[Degraded]), late), [""; 0]);
+    fn a_wrong_cause_in_the_end_differs() {
+        let told = failing(Cause::ProcessDead, &[]);
+        let hung = complaints(&[Deed::Killed], &told, end(Failed, Cause::Hung));
+        assert_eq!(hung, ["failed (hung) in the end, not failed (process_dead)"]);
+        let blamed = complaints(&[], &[], end(Healthy, Cause::SelfReported));
+        assert_eq!(blamed, ["healthy (self_reported) in the end, not healthy"]);
+        assert_eq!(complaints(&[], &entered(&[Degraded]), end(Degraded, Cause::Silent)), [""; 0]);
     }
 
     #[test]
     fn a_wrong_cause_on_the_way_differs_though_the_member_is_back() {
-        let told = |cause| {
-            let seen = sightings(&entered(&[Degraded, Critical, Failed, Healthy]));
-            let seen = Sightings { failed_because: cause, ..seen };
-            Expected::after(&[Deed::Stopped, Deed::Continued]).complaints(&seen, end(Healthy))
-        };
-        assert_eq!(told(Some(Cause::Silent)), [""; 0]);
-        assert_eq!(told(Some(Cause::Hung)), ["cause hung told when it failed, not silent"]);
-        assert_eq!(told(None), ["cause none told when it failed, not silent"]);
+        let found = |told: &[Told]| complaints(&[Deed::Stopped, Deed::Continued], told, healthy());
+        assert_eq!(found(&failing(Cause::Hung, &[Healthy])), [""; 0]);
+        let silent = failing(Cause::Silent, &[Healthy]);
+        assert_eq!(found(&silent), ["told as failed (silent), not as failed (hung)"]);
+        let none = [entered(&[Degraded, Critical]), vec![Told::entered(Failed, None)], entered(&[Healthy])].concat();
+        assert_eq!(found(&none), ["told as failed, not as failed (hung)"]);
     }
 
     #[test]
     fn a_verdict_beyond_its_bound_differs() {
         let (age, bound) = (Duration::from_millis(3_252), Duration::from_millis(3_250));
         let late = vec![Lateness { state: Failed, age, bound }];
-        let seen = Sightings { late, ..sightings(&entered(&[Degraded, Critical, Failed])) };
-        let found = Expected::after(&[Deed::Killed]).complaints(&seen, end(Failed));
+        let seen = Sightings { late, ..sightings(&failing(Cause::ProcessDead, &[])) };
+        let found = Expected::after(&[Deed::Killed]).complaints(&seen, dead());
         assert_eq!(found, ["failed at 3.252 s, published bound 3.250 s"]);
+    }
+
+    #[test]
+    fn a_false_alarm_spoils_the_verdict() {
+        let outcome = |differing, false_alarms| Verdict { differing, false_alarms }.into_outcome().is_ok();
+        assert_eq!([outcome(0, 0), outcome(1, 0), outcome(0, 1)], [true, false, false]);
     }
 }
