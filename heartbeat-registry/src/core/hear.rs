@@ -116,6 +116,8 @@ impl Table {
         self.tally.fresh += 1;
         let default_zone = self.defaults.zone.clone();
         let (hot, cold) = self.both(slot);
+        // Also one that was announced: nobody was told of an interval before.
+        let begins = new_run || !hot.has_beaten();
         let counts_anew = new_run || hot.order().is_none();
         hot.set_order(beat.order());
         hot.heard = now.at;
@@ -137,7 +139,7 @@ impl Table {
             cold.hive_id = beat.hive_id.cloned();
         }
         cold.declared_ms = beat.declared_ms();
-        cold.settle_interval(hot, if new_run { Told::Nothing } else { Told::ByAck });
+        cold.settle_interval(hot, if begins { Told::Nothing } else { Told::ByAck });
     }
 
     /// A newer run replaces the one that is known, with a clean slate.

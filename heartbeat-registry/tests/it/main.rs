@@ -4,6 +4,7 @@
 
 mod alerts;
 mod allocations;
+mod bad_input;
 #[cfg(all(feature = "client", feature = "http"))]
 mod client;
 #[cfg(feature = "server")]
