@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use heartbeat_contract::{Cause, Event, EventBody, HealthState, MemberStats, Policy};
+use heartbeat_contract::{Cause, Event, EventBody, HealthState, MemberStats, Order, Policy};
 use jiff::SignedDuration;
 
 use super::blind::Blind;
@@ -18,6 +18,9 @@ const ROUNDING: Duration = Duration::from_millis(1);
 const PROMOTION: Duration = Duration::from_secs(61);
 /// How far an incarnation may be ahead of the registry's wall clock.
 const LEAD: SignedDuration = SignedDuration::from_hours(24);
+
+/// How far a seq may be ahead of the last.
+const SEQ_LEAD: u64 = 1_000_000;
 
 /// By what to judge.
 #[derive(Clone, Debug)]
@@ -64,7 +67,11 @@ impl Checker {
     pub(crate) fn observe(&mut self, at: Duration, fact: Fact) {
         match fact {
             Fact::Started => {
-                *self = Self { started: at, violations: std::mem::take(&mut self.violations), ..Self::new(self.rules.clone()) }
+                *self = Self {
+                    started: at,
+                    violations: std::mem::take(&mut self.violations),
+                    ..Self::new(self.rules.clone())
+                }
             }
             Fact::Stopped => self.blind.stop(at),
             Fact::Continued => self.blind.go_on(at),
@@ -118,6 +125,9 @@ impl Checker {
         if !is_news && before != after {
             let what = format!("{name}: {order:?}, answered {}, changed {before:?} to {after:?}", receipt.status);
             return self.violated("I3", at, what);
+        }
+        if receipt.status == 422 && is_known && is_proper(newest, *order) {
+            self.violated("I2", at, format!("{name}: {order:?} is refused, though {newest:?} was taken"));
         }
         let Some(order) = order.filter(|_| receipt.status == 200) else { return };
         if is_known && newest.is_some_and(|newest| order.incarnation < newest.incarnation) {
@@ -194,7 +204,10 @@ impl Checker {
             is_age && change.credited + tolerance >= least && change.credited <= most + tolerance
         });
         if !is_true {
-            let what = format!("{name}: {change:?} is not true: it was heard at {:?} and {:?}", member.heard_before, member.heard);
+            let what = format!(
+                "{name}: {change:?} is not true: it was heard at {:?} and {:?}",
+                member.heard_before, member.heard
+            );
             self.violated("I2", at, what);
         }
         if change.to == HealthState::Failed {
@@ -220,7 +233,11 @@ impl Checker {
         let hold = self.hold_of(member, at);
         if age > member.bound() + hold + PROCESSING + ROUNDING {
             let bound = member.bound();
-            self.violated("I1", at, format!("{name} failed at an age of {age:?}, later than {bound:?} and {hold:?} of holds"));
+            self.violated(
+                "I1",
+                at,
+                format!("{name} failed at an age of {age:?}, later than {bound:?} and {hold:?} of holds"),
+            );
         }
         if at + self.rules.tick < self.started + member.earliest(HealthState::Failed) {
             self.violated("I9", at, format!("{name} failed within its deadline from the registry's start"));
@@ -242,7 +259,11 @@ impl Checker {
         let hold = self.hold_of(&member, at);
         if age > bound + hold + PROCESSING + self.rules.tick {
             let state = member.state.map_or("unknown", HealthState::as_str);
-            self.violated("I1", at, format!("{name} is {state} at an age of {age:?}, beyond {bound:?} and {hold:?} of holds"));
+            self.violated(
+                "I1",
+                at,
+                format!("{name} is {state} at an age of {age:?}, beyond {bound:?} and {hold:?} of holds"),
+            );
         }
     }
 
@@ -273,7 +294,11 @@ impl Checker {
         if !is_right {
             let promise = if lives { "I2" } else { "I1" };
             let state = state.map_or("unknown", HealthState::as_str);
-            self.violated(promise, at, format!("{name} is {state} in the end: alive {lives}, goodbye heard {has_left}"));
+            self.violated(
+                promise,
+                at,
+                format!("{name} is {state} in the end: alive {lives}, goodbye heard {has_left}"),
+            );
         }
     }
 
@@ -284,6 +309,13 @@ impl Checker {
     fn violated(&mut self, promise: &'static str, at: Duration, what: String) {
         self.violations.push(Violation { promise, at, what });
     }
+}
+
+/// Whether it is a next beat of the run that was taken last, or of the one that takes the number after it.
+fn is_proper(newest: Option<Order>, order: Option<Order>) -> bool {
+    let Some((newest, order)) = newest.zip(order) else { return false };
+    let is_next = order.incarnation == newest.incarnation && order.seq.saturating_sub(newest.seq) < SEQ_LEAD;
+    is_next || order.incarnation == newest.incarnation + 1
 }
 
 /// A transition as it was told.

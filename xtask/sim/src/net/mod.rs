@@ -29,9 +29,9 @@ pub(crate) struct Ended {
 }
 
 /// Simulates what a seed draws.
-pub(crate) fn simulate(seed: u64, tell: bool) -> Ended {
-    let mut world = World::new(seed);
-    let failure = play(&mut world, tell).err();
+pub(crate) fn simulate(seed: u64, tells: bool) -> Ended {
+    let mut world = World::new(seed, tells);
+    let failure = play(&mut world, tells).err();
     let (log, mut violations) = world.queen.end();
     if let Some(error) = failure {
         violations.push(Violation { promise: "running", at: world.time.now(), what: error.to_string() });
@@ -39,8 +39,8 @@ pub(crate) fn simulate(seed: u64, tell: bool) -> Ended {
     Ended { log, simulated: world.time.now(), violations }
 }
 
-fn play(world: &mut World, tell: bool) -> turmoil::Result {
-    if tell {
+fn play(world: &mut World, tells: bool) -> turmoil::Result {
+    if tells {
         for member in &world.plan.members {
             println!("{member:?}");
         }
@@ -51,8 +51,8 @@ fn play(world: &mut World, tell: bool) -> turmoil::Result {
         while world.time.now() < at {
             world.step()?;
         }
-        if tell {
-            println!("{:>8.3} s  {deed:?}", at.as_secs_f64());
+        if tells {
+            println!("{:>9.3} s  {deed:?}", at.as_secs_f64());
         }
         world.apply(&deed);
         if world.queen.has_violations() {

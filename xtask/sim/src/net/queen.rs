@@ -1,5 +1,6 @@
 //! The host of the registry: its router, its accept loop and its driver, and a witness in front of them.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use heartbeat_contract::{
-    BeatInfo, EventId, HealthState, HiveHeartbeat, Kind, MAX_BEAT_BYTES, MemberId, MemberView, Payload, WorkerHeartbeat, routes,
+    BeatInfo, EventId, HealthState, HiveHeartbeat, Kind, MAX_BEAT_BYTES, MemberId, MemberView, Payload,
+    WorkerHeartbeat, routes,
 };
 use heartbeat_registry::{Fleet, FleetConfig, HiveRegistry, MembersQuery, WorkerRegistry, http};
 use turmoil::net::TcpListener;
@@ -36,6 +38,8 @@ pub(crate) struct Queen {
     pub(crate) time: Time,
     pub(crate) wall: Wall,
     pub(crate) gate: Gate,
+    /// Whether what happens is told as it happens.
+    tells: bool,
     watch: Arc<Mutex<Watch>>,
 }
 
@@ -44,6 +48,8 @@ struct Watch {
     life: Option<Life>,
     checker: Checker,
     log: String,
+    /// Those whose newest beat was refused as one that no proper member sends.
+    refused: BTreeSet<Name>,
 }
 
 #[derive(Clone)]
@@ -55,13 +61,14 @@ struct Life {
 }
 
 impl Queen {
-    pub(crate) fn new(setup: Setup, checker: Checker, time: &Time) -> Self {
-        let watch = Watch { life: None, checker, log: String::new() };
+    pub(crate) fn new(setup: Setup, checker: Checker, time: &Time, tells: bool) -> Self {
+        let watch = Watch { life: None, checker, log: String::new(), refused: BTreeSet::new() };
         Self {
             setup: Arc::new(setup),
             time: time.clone(),
             wall: Wall::new(time),
             gate: Gate::default(),
+            tells,
             watch: Arc::new(Mutex::new(watch)),
         }
     }
@@ -100,6 +107,9 @@ impl Queen {
 
     pub(crate) fn tell(&self, fact: Fact) {
         let now = self.time.now();
+        if self.tells {
+            println!("{:>9.3} s  {fact:?}", now.as_secs_f64());
+        }
         self.watch().checker.observe(now, fact);
     }
 
@@ -112,6 +122,9 @@ impl Queen {
         life.read = page.next - 1;
         for event in page.events {
             let line = serde_json::to_string(&event).expect("an event can be written");
+            if self.tells {
+                println!("{:>9.3} s  {line}", now.as_secs_f64());
+            }
             watch.log.push_str(&line);
             watch.log.push('\n');
             watch.checker.observe(now, Fact::Logged(event));
@@ -133,6 +146,23 @@ impl Queen {
 
     pub(crate) fn view(&self, name: &Name) -> Option<MemberView> {
         self.watch().life.as_ref()?.view(name)
+    }
+
+    /// Whether the newest beat of a member was refused as one that no proper member sends.
+    pub(crate) fn has_refused(&self, name: &Name) -> bool {
+        self.watch().refused.contains(name)
+    }
+
+    fn note(&self, receipt: Receipt) {
+        let mut watch = self.watch();
+        let refused = &mut watch.refused;
+        if receipt.status == 422 {
+            refused.insert(receipt.name.clone())
+        } else {
+            refused.remove(&receipt.name)
+        };
+        drop(watch);
+        self.tell(Fact::Beat(receipt));
     }
 
     pub(crate) fn is_settled(&self) -> bool {
@@ -167,7 +197,8 @@ impl Life {
         let left = MembersQuery { states: vec![HealthState::Left], limit: Some(1000), ..MembersQuery::default() };
         let pages = [self.workers.page(&left), self.hives.page(&left)];
         let left: usize = pages.into_iter().flatten().map(|page| page.members.len()).sum();
-        let others = self.workers.unhealthy(HealthState::Healthy).len() + self.hives.unhealthy(HealthState::Healthy).len();
+        let others =
+            self.workers.unhealthy(HealthState::Healthy).len() + self.hives.unhealthy(HealthState::Healthy).len();
         (left + others) as u64
     }
 }
@@ -177,17 +208,14 @@ async fn witness(State(queen): State<Queen>, request: Request, next: Next) -> Re
     let path = request.uri().path().to_owned();
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BEAT_BYTES).await else { return Response::default() };
-    let beat = if path == routes::beat(&Kind::WORKER) {
-        read::<WorkerHeartbeat>(&body)
-    } else {
-        read::<HiveHeartbeat>(&body)
-    };
+    let beat =
+        if path == routes::beat(&Kind::WORKER) { read::<WorkerHeartbeat>(&body) } else { read::<HiveHeartbeat>(&body) };
     queen.read_log();
     let before = beat.as_ref().and_then(|(name, _)| queen.view(name)).map(|view| Known::of(&view));
     let response = next.run(Request::from_parts(head, Body::from(body))).await;
     if let Some((name, info)) = beat {
         let after = queen.view(&name).map(|view| Known::of(&view));
-        queen.tell(Fact::Beat(Receipt {
+        queen.note(Receipt {
             name,
             order: info.order(),
             declared: info.interval(),
@@ -196,7 +224,7 @@ async fn witness(State(queen): State<Queen>, request: Request, next: Next) -> Re
             wall: queen.wall.read(),
             before,
             after,
-        }));
+        });
         queen.read_log();
     }
     response

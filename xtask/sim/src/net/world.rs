@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use heartbeat_contract::{HealthStatus, Kind, routes};
-use heartbeat_sender::Outcome;
 use turmoil::Sim;
 
 use super::machine::{Machine, Process};
@@ -42,7 +41,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, tells: bool) -> Self {
         let plan = Plan::draw(seed);
         let time = Time::default();
         let mut sim = turmoil::Builder::new()
@@ -55,7 +54,7 @@ impl World {
             .max_message_latency(plan.slowest_message)
             .enable_random_order()
             .build();
-        let queen = Queen::new(plan.setup.clone(), Checker::new(rules(&plan)), &time);
+        let queen = Queen::new(plan.setup.clone(), Checker::new(rules(&plan)), &time, tells);
         let registry = queen.clone();
         sim.host(QUEEN, move || registry.clone().live());
         let mut machines = Vec::new();
@@ -155,12 +154,9 @@ impl World {
     /// Starts those anew whose run began while their clock was more than a day ahead.
     pub(crate) fn restart_those_refused(&mut self) {
         for member in 0..self.plan.members.len() {
-            let is_refused = |process: &Process| matches!(process.helm.latest(), Outcome::Failed { error, .. } if error.status() == Some(422));
             let name = self.plan.members[member].name();
-            let refused = self.processes.iter_mut().filter(|process| process.name == name && process.lives());
-            let refused: Vec<_> = refused.filter(|process| is_refused(process)).collect();
-            if !refused.is_empty() {
-                refused.into_iter().for_each(Process::kill);
+            if self.queen.has_refused(&name) {
+                self.each_process_of(member, Process::kill);
                 self.start(member, self.plan.members[member].home);
             }
         }
