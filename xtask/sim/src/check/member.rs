@@ -20,8 +20,10 @@ pub(super) struct Member {
     pub(super) heard: Duration,
     /// When the one before it came.
     pub(super) heard_before: Duration,
-    /// The intervals that the last beats of this run declared.
-    declared: Vec<Duration>,
+    /// The run that beat last; nothing within where its beats carry no order.
+    run: Option<Option<u64>>,
+    /// What the last beats of this run declared.
+    declared: Vec<Option<Duration>>,
     /// The run that said goodbye, and was heard.
     pub(super) left: Option<Option<u64>>,
     /// Whether something held it since it was last heard.
@@ -36,6 +38,7 @@ impl Member {
             newest: None,
             heard: at,
             heard_before: at,
+            run: None,
             declared: Vec::new(),
             left: None,
             is_held: false,
@@ -51,22 +54,22 @@ impl Member {
 
     /// Takes a beat that counted.
     pub(super) fn hear(&mut self, receipt: &Receipt, at: Duration) {
-        let is_same_run = match (self.newest, receipt.order) {
-            (Some(newest), Some(order)) => newest.incarnation == order.incarnation,
-            _ => false,
-        };
-        if !is_same_run {
+        let run = receipt.order.map(|order| order.incarnation);
+        // A member without order that becomes ordered may be the same process, and was told of its interval.
+        let goes_on = self.run == Some(None) || self.run == Some(run);
+        if !goes_on {
             self.declared.clear();
         }
+        self.run = Some(run);
         if receipt.order.is_some() {
             self.newest = receipt.order;
         }
-        self.declared.extend(receipt.declared);
+        self.declared.push(receipt.declared);
         let forgotten = self.declared.len().saturating_sub(REMEMBERED);
         self.declared.drain(..forgotten);
         (self.heard_before, self.heard) = (self.heard, at);
         self.is_held = false;
-        self.left = receipt.is_goodbye.then(|| receipt.order.map(|order| order.incarnation));
+        self.left = receipt.is_goodbye.then_some(run);
     }
 
     fn resolved(&self, declared: Option<Duration>) -> ResolvedPolicy {
@@ -75,7 +78,7 @@ impl Member {
 
     /// The age before which it is not in a state by timing; nothing where deadlines are learnt.
     pub(super) fn earliest(&self, state: HealthState) -> Duration {
-        let policy = self.resolved(self.declared.last().copied());
+        let policy = self.resolved(self.declared.last().copied().flatten());
         match (self.policy.detector, state) {
             (Detector::Fixed, HealthState::Degraded) => policy.degraded_after(),
             (Detector::Fixed, HealthState::Critical) => policy.critical_after(),
@@ -87,7 +90,7 @@ impl Member {
     /// The age beyond which it is failed, if nothing holds it: the published bound.
     pub(super) fn bound(&self) -> Duration {
         let of = |declared| self.resolved(declared).failed_after();
-        let bound = self.declared.iter().map(|declared| of(Some(*declared))).max().unwrap_or_else(|| of(None));
+        let bound = self.declared.iter().map(|declared| of(*declared)).max().unwrap_or_else(|| of(None));
         if self.policy.detector == Detector::Fixed { bound } else { 2 * bound }
     }
 
@@ -99,7 +102,7 @@ impl Member {
     /// The longest that a hold of another kind may last: 60 s and a promotion of as long after mass silence, and an
     /// interval after a probe.
     pub(super) fn longest_hold(&self) -> Duration {
-        let interval = self.declared.iter().max().copied().unwrap_or(Policy::DEFAULT_INTERVAL);
+        let interval = self.declared.iter().max().copied().flatten().unwrap_or(Policy::DEFAULT_INTERVAL);
         Duration::from_secs(120) + interval
     }
 }
