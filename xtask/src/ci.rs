@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 use crate::demo::{self, ShowFor};
 use crate::outcome::Outcome;
 use crate::test::{self, Skips};
-use crate::{clock, consumers, counts, deny, docs, features, origins, program, publish, tidy};
+use crate::{clock, consumers, counts, deny, docs, features, origins, program, publish, sim, tidy};
 
 const DEMO: Duration = Duration::from_secs(30);
 /// How often, and how long, the demo has to pass in a row in the full form.
 const DEMOS: u32 = 10;
 const LONG_DEMO: Duration = Duration::from_secs(40);
+
+/// How many seeds the simulation goes through for every change, and how many, others, in the full form.
+const SEEDS: u64 = 80;
+const MANY_SEEDS: u64 = 2_000;
 
 struct Step<'a> {
     name: &'static str,
@@ -68,13 +72,17 @@ fn every_change(tasks: &[String]) -> Vec<Step<'_>> {
         step("features", each_feature_alone),
         step("consumers", consumers::run),
         step("publish", publish::run),
+        step("sim", || sim::run(sim::Part::Seeds { first: 1, seeds: SEEDS })),
         step("demo", || demo::run(ShowFor::at_least_the_script(DEMO)?)),
     ]
 }
 
 /// What takes too long for every change. New slow forms of a check belong here.
 fn by_command_only() -> Vec<Step<'static>> {
-    vec![step("demos", || (0..DEMOS).try_for_each(|_| demo::run(ShowFor::at_least_the_script(LONG_DEMO)?)))]
+    vec![
+        step("demos", || (0..DEMOS).try_for_each(|_| demo::run(ShowFor::at_least_the_script(LONG_DEMO)?))),
+        step("seeds", || sim::run(sim::Part::Seeds { first: SEEDS + 1, seeds: MANY_SEEDS })),
+    ]
 }
 
 fn cargo(args: &[&str]) -> Outcome {

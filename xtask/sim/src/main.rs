@@ -8,6 +8,7 @@
 //! All that happens is drawn from a seed, so that a seed that fails can be replayed.
 
 mod check;
+mod day;
 mod net;
 mod seeds;
 
@@ -33,6 +34,8 @@ enum Part {
         #[arg(long)]
         seeds: u64,
     },
+    /// Take a hundred thousand members through a virtual day, without a network.
+    Day,
     /// Simulate the network for one seed, print the log, and tell what was violated.
     One {
         /// The seed.
@@ -48,6 +51,7 @@ enum Part {
 fn main() -> ExitCode {
     let done = match Args::parse().part {
         Part::Net { first, seeds } => seeds::run(first, seeds),
+        Part::Day => day::run(),
         Part::One { seed } => seeds::one(seed, false),
         Part::Replay { seed } => seeds::replay(seed),
     };

@@ -86,7 +86,11 @@ impl History {
     #[track_caller]
     fn breaks(&self, promise: &str) {
         let broken: Vec<_> = self.checker.violations().iter().map(|violation| violation.promise).collect();
-        assert!(!broken.is_empty() && broken.iter().all(|broken| *broken == promise), "{:?}", self.checker.violations());
+        assert!(
+            !broken.is_empty() && broken.iter().all(|broken| *broken == promise),
+            "{:?}",
+            self.checker.violations()
+        );
     }
 
     #[track_caller]
