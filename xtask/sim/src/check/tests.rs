@@ -259,7 +259,7 @@ fn i6_a_goodbye_that_becomes_a_death_is_found() {
     history.take(1_000, history.receipt(1, Left));
     history.turn(1_000, Healthy, Left, 1_000, 0);
     history.breaks_nothing();
-    history.turn(5_000, Left, Failed, 4_000, 0);
+    history.turn(4_251, Left, Failed, 3_250, 0);
     history.breaks("I6");
 }
 

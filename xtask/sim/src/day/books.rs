@@ -142,7 +142,7 @@ impl Books {
             }
             EventBody::Transition { from, to, age_ms, credited_ms, .. } => {
                 self.enter(place, Some(*from), Some(*to))?;
-                if *to > *from && *to != HealthState::Left {
+                if *to == HealthState::Failed || (*to > *from && *to != HealthState::Left) {
                     self.demoted(place, (*from, *to), age_ms * 1_000, credited_ms * 1_000, now)?;
                 }
                 Ok(())
@@ -283,7 +283,7 @@ mod tests {
         let mut gone = books();
         gone.took(0, Outcome::Left, 1, true, 1_000_000, 1).unwrap();
         gone.turn(Healthy, Left, 0, 1).unwrap();
-        breaks("I6", gone.turn(Left, Failed, 4_000, 4_000_000));
+        breaks("I6", gone.turn(Left, Failed, 3_250, 3_250_001));
         let mut stopped = books();
         stopped.stopped(1_000_000);
         breaks("I2", stopped.turn(Healthy, Degraded, 1_250, 1_250_000));
