@@ -246,7 +246,7 @@ impl World {
         if std::mem::replace(&mut self.registry_is_up, false) {
             self.queen.has_died();
             self.sim.crash(QUEEN);
-            self.queen.gate.open(|wakers| wakers.reverse());
+            self.queen.gate.open(|_| {});
         }
     }
 
