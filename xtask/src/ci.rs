@@ -14,7 +14,7 @@ const DEMOS: u32 = 10;
 const LONG_DEMO: Duration = Duration::from_secs(40);
 
 /// How many seeds the simulation goes through for every change, and how many, others, in the full form.
-const SEEDS: u64 = 80;
+const SEEDS: u64 = 120;
 const MANY_SEEDS: u64 = 2_000;
 
 struct Step<'a> {
