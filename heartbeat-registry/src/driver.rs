@@ -33,9 +33,10 @@ pub(crate) async fn drive(engine: &Engine, stop: CancellationToken) {
             }
         };
         tokio::select! {
-            () = sleep_until(engine, wake) => {}
-            () = engine.nudge.notified() => {}
+            biased;
             () = stop.cancelled() => {}
+            () = engine.nudge.notified() => {}
+            () = sleep_until(engine, wake) => {}
         }
     }
 }

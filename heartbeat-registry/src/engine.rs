@@ -144,10 +144,12 @@ impl Engine {
         keep: impl FnOnce(&mut Option<Attachment>, P, &Now, u32) -> Option<P>,
     ) -> Result<Taken, RecordError> {
         let beat = Beat::of(&payload, origin);
-        self.check_incarnation(&beat)?;
         let key = self.key(kind, payload.id());
         let mut table = self.table(key);
-        if table.find(key).is_none() {
+        let known = table.find(key);
+        let newest = known.and_then(|slot| table.get(slot)).and_then(|(hot, _)| hot.newest_run());
+        self.check_incarnation(&beat, newest)?;
+        if known.is_none() {
             if beat.leaving().is_some() {
                 let (next_in, last_event) = (beat.declared(), self.log.last());
                 return Ok(Taken { verdict: Verdict::Left, next_in, last_event, directives: Vec::new() });
@@ -307,8 +309,13 @@ impl Engine {
         self.log.append(now.wall, entries)
     }
 
-    fn check_incarnation(&self, beat: &Beat<'_>) -> Result<(), RecordError> {
+    /// The newest run that is known, and the one that takes the number after it, count wherever the wall clock has gone
+    /// since: they were not too far ahead once.
+    fn check_incarnation(&self, beat: &Beat<'_>, newest: Option<u64>) -> Result<(), RecordError> {
         let Some(order) = beat.order() else { return Ok(()) };
+        if newest.is_some_and(|newest| order.incarnation <= newest.saturating_add(1)) {
+            return Ok(());
+        }
         let latest = self.clock.wall().as_microsecond().saturating_add(INCARNATION_LEAD.as_micros() as i64);
         if i64::try_from(order.incarnation).is_ok_and(|incarnation| incarnation <= latest) {
             return Ok(());

@@ -68,8 +68,9 @@ impl Fleet {
     /// Dropped, it judges nobody any more; another call goes on where it left off.
     pub async fn drive(&self, shutdown: impl Future<Output = ()>) {
         tokio::select! {
-            () = driver::drive(&self.engine, CancellationToken::new()) => {}
+            biased;
             () = shutdown => {}
+            () = driver::drive(&self.engine, CancellationToken::new()) => {}
         }
     }
 

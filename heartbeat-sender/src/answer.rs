@@ -6,21 +6,40 @@ use heartbeat_contract::{Ack, Problem};
 
 use crate::SendError;
 
-/// The longest answer that is read.
-pub(crate) const MAX_ANSWER_BYTES: usize = 64 * 1024;
-
-/// An answer as it came.
-#[derive(Debug)]
-pub(crate) struct Answer<'a> {
-    pub(crate) status: u16,
-    pub(crate) retry_after: Option<&'a str>,
-    /// The server's own clock, from its header `Date`.
-    pub(crate) date: Option<&'a str>,
-    pub(crate) body: &'a [u8],
+/// An HTTP answer to a beat, as it came: for a [`Transport`](crate::Transport) over an HTTP client of your own.
+///
+/// Such a transport posts the beat as JSON to [`routes::beat`](heartbeat_contract::routes::beat) of its kind, with the
+/// header `Content-Type: application/json`, and lets this say what the answer means.
+///
+/// ```
+/// use heartbeat_sender::HttpAnswer;
+///
+/// let problem = br#"{"type": "/problems/overloaded", "title": "Overloaded", "status": 429, "detail": "full"}"#;
+/// let error = HttpAnswer { status: 429, retry_after: Some("7"), date: None, body: problem }.read().unwrap_err();
+/// assert_eq!(error.retry_after(), Some(std::time::Duration::from_secs(7)));
+/// assert_eq!(error.to_string(), "refused with 429: full");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct HttpAnswer<'a> {
+    /// The status.
+    pub status: u16,
+    /// The header `Retry-After`, if there is one.
+    pub retry_after: Option<&'a str>,
+    /// The server's own clock: the header `Date`, if there is one.
+    pub date: Option<&'a str>,
+    /// The body.
+    pub body: &'a [u8],
 }
 
-impl Answer<'_> {
-    pub(crate) fn read(&self) -> Result<Ack, SendError> {
+impl HttpAnswer<'_> {
+    /// The longest answer that a transport should read, in bytes: 64 KiB.
+    pub const MAX_BYTES: usize = 64 * 1024;
+
+    /// The ack, if it is one.
+    ///
+    /// # Errors
+    /// If the status is none of success, with the problem and the wait that the registry tells; or if the body is no ack.
+    pub fn read(&self) -> Result<Ack, SendError> {
         if !(200..300).contains(&self.status) {
             return Err(self.refusal());
         }
@@ -61,8 +80,8 @@ mod tests {
     const ACK: &str =
         r#"{"acknowledged": true, "server_time": "2026-01-02T03:04:05.690Z", "next_in_ms": 30000, "directives": []}"#;
 
-    fn answer(status: u16, body: &str) -> Answer<'_> {
-        Answer { status, retry_after: None, date: None, body: body.as_bytes() }
+    fn answer(status: u16, body: &str) -> HttpAnswer<'_> {
+        HttpAnswer { status, retry_after: None, date: None, body: body.as_bytes() }
     }
 
     #[test]
@@ -93,7 +112,7 @@ mod tests {
     #[test]
     fn retry_after_is_seconds_or_a_date_by_the_servers_clock() {
         let wait = |status, retry_after, date| {
-            let answer = Answer { retry_after: Some(retry_after), date, ..answer(status, "") };
+            let answer = HttpAnswer { retry_after: Some(retry_after), date, ..answer(status, "") };
             answer.read().unwrap_err().retry_after().map(|wait| wait.as_secs())
         };
         let date = Some("Fri, 02 Jan 2026 03:04:05 GMT");

@@ -11,7 +11,7 @@ use heartbeat_contract::{Ack, Payload, routes};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect, retry};
 
-use crate::answer::{Answer, MAX_ANSWER_BYTES};
+use crate::answer::HttpAnswer;
 use crate::run::send_within;
 use crate::shown::{has_credentials, without_credentials};
 use crate::token::{Token, TokenFile, bearer};
@@ -116,7 +116,7 @@ impl HttpTransport {
         let body = self.body_of(response).await?;
         self.may_be_kept.store(true, Ordering::Relaxed);
         let text = |name: HeaderName| text_of(&headers, name);
-        Answer { status, retry_after: text(RETRY_AFTER), date: text(DATE), body: &body }.read()
+        HttpAnswer { status, retry_after: text(RETRY_AFTER), date: text(DATE), body: &body }.read()
     }
 
     async fn request(
@@ -138,8 +138,8 @@ impl HttpTransport {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(error))? {
             body.extend_from_slice(&chunk);
-            if body.len() > MAX_ANSWER_BYTES {
-                let detail = format_args!("longer than {MAX_ANSWER_BYTES} bytes");
+            if body.len() > HttpAnswer::MAX_BYTES {
+                let detail = format_args!("longer than {} bytes", HttpAnswer::MAX_BYTES);
                 return Err(SendError::unreadable(response.status().as_u16(), detail));
             }
         }

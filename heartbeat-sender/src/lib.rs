@@ -57,12 +57,13 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `http` (default) | `HttpTransport`, `send_heartbeat` and the `start_*_heartbeat_task` functions |
+//! | `http-answer` | [`HttpAnswer`]: what an HTTP answer means, for a transport over another HTTP client |
 //! | `rustls` | `https://` registries |
 //! | `host-metrics` | `HostMetrics` and `HiveHeartbeatConfig::with_host_metrics` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod agenda;
-#[cfg(feature = "http")]
+#[cfg(feature = "http-answer")]
 mod answer;
 mod asked;
 mod channel;
@@ -89,6 +90,8 @@ mod start;
 mod token;
 mod transport;
 
+#[cfg(feature = "http-answer")]
+pub use answer::HttpAnswer;
 pub use channel::{Answer, ChannelTransport, Delivery};
 pub use clock::{system_clock, system_sleep};
 pub use config::{ConfigError, HeartbeatConfig, HiveHeartbeatConfig, WorkerHeartbeatConfig};

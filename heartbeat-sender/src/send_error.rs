@@ -171,7 +171,10 @@ impl SendError {
     pub(crate) fn connect_timeout(to: impl Into<String>, source: impl Into<BoxError>) -> Self {
         Kind::Connect { to: to.into(), timed_out: true, source: source.into() }.into()
     }
+}
 
+#[cfg(feature = "http-answer")]
+impl SendError {
     pub(crate) fn refused_with(status: u16, problem: Option<Problem>) -> Self {
         Kind::Refused { status, problem }.into()
     }

@@ -7,12 +7,16 @@ use crate::demo::{self, ShowFor};
 use crate::outcome::Outcome;
 use crate::stop::{self, Stop};
 use crate::test::{self, Skips};
-use crate::{clock, consumers, counts, deny, docs, features, origins, program, publish, qos, tidy};
+use crate::{clock, consumers, counts, deny, docs, features, origins, program, publish, qos, sim, tidy};
 
 const DEMO: Duration = Duration::from_secs(30);
 /// How often, and how long, the demo has to pass in a row in the full form.
 const DEMOS: u32 = 10;
 const LONG_DEMO: Duration = Duration::from_secs(40);
+
+/// How many seeds the simulation goes through for every change, and how many, others, in the full form.
+const SEEDS: u64 = 120;
+const MANY_SEEDS: u64 = 2_000;
 
 struct Step<'a> {
     name: &'static str,
@@ -70,6 +74,7 @@ fn every_change(tasks: &[String]) -> Vec<Step<'_>> {
         step("consumers", consumers::run),
         step("publish", publish::run),
         step("qos", || qos::run(&qos::What::quick(), program::workspace_root())),
+        step("sim", || sim::run(sim::Part::Seeds { first: 1, seeds: SEEDS })),
         step("demo", || demo::run(ShowFor::at_least_the_script(DEMO)?)),
         step("stop", || stop::run(Stop::QUICK)),
     ]
@@ -81,6 +86,7 @@ fn by_command_only() -> Vec<Step<'static>> {
         step("demos", || (0..DEMOS).try_for_each(|_| demo::run(ShowFor::at_least_the_script(LONG_DEMO)?))),
         step("long-stop", || stop::run(Stop::FULL)),
         step("full qos", || qos::run(&qos::What::default(), program::workspace_root())),
+        step("seeds", || sim::run(sim::Part::Seeds { first: SEEDS + 1, seeds: MANY_SEEDS })),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! The project's own tasks: demo, setup, test, bench, qos, stop, tidy, ci.
+//! The project's own tasks: demo, setup, test, bench, qos, sim, stop, tidy, ci.
 
 mod bench;
 mod ci;
@@ -16,6 +16,7 @@ mod program;
 mod publish;
 mod qos;
 mod setup;
+mod sim;
 mod stop;
 mod test;
 mod tidy;
@@ -74,6 +75,21 @@ enum Task {
         #[command(flatten)]
         what: qos::What,
     },
+    /// Simulate the whole system, with all that can go wrong, and check what is promised. Without an option, some seeds.
+    Sim {
+        /// How many seeds to simulate, with a hundred thousand members through a virtual day beside them.
+        #[arg(long, default_value_t = 20)]
+        seeds: u64,
+        /// The first of them.
+        #[arg(long, default_value_t = 1)]
+        first: u64,
+        /// Simulate this seed alone, and tell all that is done in it.
+        #[arg(long, conflicts_with_all = ["seeds", "first", "day"])]
+        seed: Option<u64>,
+        /// Simulate the day alone.
+        #[arg(long, conflicts_with_all = ["seeds", "first"])]
+        day: bool,
+    },
     /// Check what no compiler checks: who may depend on whom, who reads no clock, where files belong, and whether all that
     /// the project began from is here and tested.
     Tidy,
@@ -109,6 +125,9 @@ fn run(task: &Task) -> Outcome {
         Task::Stop { quick: true, .. } => stop::run(Stop::QUICK),
         Task::Stop { members, stop_for, quick: false } => stop::run(Stop { members, stop_for, ..Stop::FULL }),
         Task::Qos { ref what } => qos::run(what, &from),
+        Task::Sim { seed: Some(seed), .. } => sim::run(sim::Part::Seed(seed)),
+        Task::Sim { day: true, .. } => sim::run(sim::Part::Day),
+        Task::Sim { seeds, first, .. } => sim::run(sim::Part::Seeds { first, seeds }),
         Task::Tidy => tidy::run(&known_tasks()).and_then(|()| docs::run()).and_then(|()| origins::prove()),
         Task::Ci { full, ref steps } => ci::run(full, steps, &known_tasks()),
     }

@@ -121,6 +121,8 @@ impl Table {
         let default_zone = self.defaults.zone.clone();
         let (hot, cold) = self.both(slot);
         let tells_gap = tells_gap(hot, beat, now);
+        // Also one that was announced: nobody was told of an interval before.
+        let begins = new_run || !hot.has_beaten();
         let newest = hot.order().filter(|_| !new_run).map(|order| order.seq);
         cold.received.hear(newest, beat.order().map_or(0, |order| order.seq));
         hot.set_order(beat.order());
@@ -146,7 +148,7 @@ impl Table {
             host.hear(now.at);
         }
         cold.declared_ms = beat.declared_ms();
-        cold.settle_interval(hot, if new_run { Told::Nothing } else { Told::ByAck });
+        cold.settle_interval(hot, if begins { Told::Nothing } else { Told::ByAck });
         cold.hear_signals(hot, beat, new_run, tells_gap, now);
     }
 

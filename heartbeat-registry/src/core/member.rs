@@ -155,6 +155,11 @@ impl Hot {
         (self.flags & ORDERED != 0).then_some(Order { incarnation: self.incarnation, seq: self.seq })
     }
 
+    /// The newest run that is known, be it of an earlier life.
+    pub(crate) fn newest_run(&self) -> Option<u64> {
+        (self.flags & MARKED != 0).then_some(self.incarnation)
+    }
+
     /// The newest ordered beat of an earlier life, where the present one has no order; and whether its run said goodbye.
     pub(super) fn mark(&self) -> Option<(Order, bool)> {
         let order = Order { incarnation: self.incarnation, seq: self.seq };

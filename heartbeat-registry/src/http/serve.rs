@@ -80,6 +80,7 @@ where
             (permit, listener.accept().await)
         };
         tokio::select! {
+            biased;
             () = &mut shutdown => break,
             (permit, (io, peer)) = accept => {
                 let connection = connection(io, ConnectInfo(peer), app.clone(), config.clone(), stop.clone());
@@ -112,6 +113,7 @@ where
     });
     let mut connection = hyper::server::conn::http1::Builder::new().serve_connection(io, service);
     tokio::select! {
+        biased;
         // Whatever a peer does wrong on its own connection is its own affair.
         _ = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {}
         () = watched.overdue(config.head_timeout, config.idle_timeout) => return,

@@ -6,6 +6,7 @@ mod adaptive;
 mod alerts;
 mod allocations;
 mod availability;
+mod bad_input;
 mod blindness;
 #[cfg(feature = "http")]
 mod canary;
