@@ -5,6 +5,7 @@ mod canaries;
 mod directives;
 mod hosts;
 mod ingest;
+mod record;
 mod room;
 mod suspects;
 mod sweep;
@@ -15,19 +16,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use foldhash::quality::FixedState;
-use heartbeat_contract::{
-    Directive, EventBody, ForgetReason, HealthState, Kind, LogId, MemberId, Payload, Policy, ResolvedPolicy, Violations,
-};
+use heartbeat_contract::{EventBody, ForgetReason, HealthState, Kind, LogId, MemberId, Policy, ResolvedPolicy};
 use tokio::sync::Notify;
 
 use self::ingest::Ingest;
 use crate::alert::AlertThreads;
 use crate::clock::Clock;
 use crate::config::FleetConfig;
-use crate::core::{
-    Accepted, Attachment, Beat, Blindness, Defaults, Fact, Hosts, Key, KindIndex, Now, Origin, Stale, Table, Tally,
-    Verdict, VirtualClock, micros,
-};
+use crate::core::{Blindness, Defaults, Fact, Hosts, Key, KindIndex, Now, Table, Tally, VirtualClock, micros};
 use crate::error::RecordError;
 use crate::gauges::Gauges;
 use crate::kinds::Kinds;
@@ -37,8 +33,6 @@ use crate::log::{Entry, EventLog};
 pub(crate) use suspects::Suspects;
 
 const SHARDS: usize = 64;
-/// How far an incarnation may be ahead of the registry's wall clock.
-const INCARNATION_LEAD: Duration = Duration::from_hours(24);
 
 /// All that a fleet's handles share.
 pub(crate) struct Engine {
@@ -61,16 +55,6 @@ pub(crate) struct Engine {
     pub(crate) gauges: Gauges,
     blindness: Mutex<Blindness>,
     pub(crate) ingest: Ingest,
-}
-
-/// What became of a beat, with the number of the newest event there was then.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    pub(crate) verdict: Verdict,
-    /// When to send the next.
-    pub(crate) next_in: Duration,
-    pub(crate) last_event: u64,
-    pub(crate) directives: Vec<Directive>,
 }
 
 impl Engine {
@@ -132,64 +116,6 @@ impl Engine {
     pub(crate) fn table(&self, key: Key<'_>) -> MutexGuard<'_, Table> {
         // The index of a table uses the highest and the lowest bits.
         lock(&self.shards[(key.hash >> 40) as usize % SHARDS])
-    }
-
-    /// Takes a beat of a member, known or not. If it counts, `keep` puts its payload with the member; what that replaces
-    /// is dropped outside the lock.
-    pub(crate) fn record<P: Payload>(
-        &self,
-        kind: KindIndex,
-        payload: P,
-        origin: Origin,
-        keep: impl FnOnce(&mut Option<Attachment>, P, &Now, u32) -> Option<P>,
-    ) -> Result<Taken, RecordError> {
-        let beat = Beat::of(&payload, origin);
-        let key = self.key(kind, payload.id());
-        let mut table = self.table(key);
-        let known = table.find(key);
-        let newest = known.and_then(|slot| table.get(slot)).and_then(|(hot, _)| hot.newest_run());
-        self.check_incarnation(&beat, newest)?;
-        if known.is_none() {
-            if beat.leaving().is_some() {
-                let (next_in, last_event) = (beat.declared(), self.log.last());
-                return Ok(Taken { verdict: Verdict::Left, next_in, last_event, directives: Vec::new() });
-            }
-            drop(table);
-            table = self.table_with_room(key).inspect_err(|_| self.count_refused())?;
-        }
-        // Read under the lock, so that the beats of a member come in the order of their times.
-        let now = self.now();
-        let mut facts = Vec::new();
-        let result = match table.find(key) {
-            Some(slot) => table.hear(slot, &beat, &now, &mut facts),
-            None => Ok(table.register(key, &beat, &now, &mut facts)),
-        };
-        let last_event = self.tell(facts, &now);
-        let Accepted { slot, verdict, next_in, due, asked } = result.map_err(|stale| refusal(payload.id(), stale))?;
-        let changed = match verdict {
-            Verdict::Registered | Verdict::Fresh => self.settle_home(&mut table, slot, &now),
-            Verdict::Duplicate | Verdict::Left => Vec::new(),
-        };
-        let exits = payload.exited().to_vec();
-        let hive = (!exits.is_empty()).then(|| payload.id().clone());
-        let replaced = match verdict {
-            Verdict::Duplicate => None,
-            _ => {
-                let history = table.get(slot).map_or(0, |(_, cold)| cold.policy.history);
-                keep(table.attachment(slot), payload, &now, history)
-            }
-        };
-        drop(table);
-        drop(replaced);
-        self.expect_by(due);
-        if !changed.is_empty() {
-            let due = self.rehold(changed, &now);
-            self.expect_by(due);
-        }
-        if let Some(hive) = hive.filter(|_| verdict != Verdict::Duplicate) {
-            self.ended(&hive, &exits, &now);
-        }
-        Ok(Taken { verdict, next_in, last_event, directives: asked.at(now.at).collect() })
     }
 
     /// Starts to monitor a member before its first beat, or replaces its policy. Returns what it is judged by now, and
@@ -309,24 +235,6 @@ impl Engine {
         self.log.append(now.wall, entries)
     }
 
-    /// The newest run that is known, and the one that takes the number after it, count wherever the wall clock has gone
-    /// since: they were not too far ahead once.
-    fn check_incarnation(&self, beat: &Beat<'_>, newest: Option<u64>) -> Result<(), RecordError> {
-        let Some(order) = beat.order() else { return Ok(()) };
-        if newest.is_some_and(|newest| order.incarnation <= newest.saturating_add(1)) {
-            return Ok(());
-        }
-        let latest = self.clock.wall().as_microsecond().saturating_add(INCARNATION_LEAD.as_micros() as i64);
-        if i64::try_from(order.incarnation).is_ok_and(|incarnation| incarnation <= latest) {
-            return Ok(());
-        }
-        let mut violations = Violations::default();
-        let detail = format_args!("{} is more than 24 h ahead of the registry's clock", order.incarnation);
-        violations.add("/beat/incarnation", detail);
-        self.count_refused();
-        Err(RecordError::Invalid(violations))
-    }
-
     /// Microseconds of the monotonic clock.
     fn mono(&self) -> u64 {
         micros(self.clock.monotonic())
@@ -338,18 +246,6 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.log.close();
         self.ingest.wanted.notify_one();
-    }
-}
-
-fn refusal(id: &MemberId, stale: Stale) -> RecordError {
-    match stale {
-        Stale::Incarnation { newest } => RecordError::StaleIncarnation { id: id.clone(), newest },
-        Stale::SeqTooFar { largest } => {
-            let mut violations = Violations::default();
-            violations
-                .add("/beat/seq", format_args!("farther ahead than {largest}, which is as far as it can have got"));
-            RecordError::Invalid(violations)
-        }
     }
 }
 
