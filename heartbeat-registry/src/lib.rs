@@ -31,6 +31,10 @@
 //! that neither clock skew nor a stopped registry fails anyone. From the death itself, add the time since the last beat
 //! was received.
 //!
+//! Holds keep a member critical for a while: the time to start that its policy gives it, an interval if it
+//! answers a probe although its beats are missing, and up to two minutes if too many hosts fell silent at once
+//! ([`Fleet::protections`]).
+//!
 //! # What it does not do
 //!
 //! It never polls members, restarts nothing, and keeps beats in memory only: after a restart it learns its members from
