@@ -7,7 +7,7 @@ use crate::demo::{self, ShowFor};
 use crate::outcome::Outcome;
 use crate::stop::{self, Stop};
 use crate::test::{self, Skips};
-use crate::{clock, consumers, counts, deny, docs, features, origins, program, publish, qos, sim, tidy};
+use crate::{clock, consumers, counts, deny, docs, features, mutants, origins, program, publish, qos, sim, tidy};
 
 const DEMO: Duration = Duration::from_secs(30);
 /// How often, and how long, the demo has to pass in a row in the full form.
@@ -83,6 +83,7 @@ fn every_change(tasks: &[String]) -> Vec<Step<'_>> {
 /// What takes too long for every change. New slow forms of a check belong here.
 fn by_command_only() -> Vec<Step<'static>> {
     vec![
+        step("mutants", mutants::run),
         step("demos", || (0..DEMOS).try_for_each(|_| demo::run(ShowFor::at_least_the_script(LONG_DEMO)?))),
         step("long-stop", || stop::run(Stop::FULL)),
         step("full qos", || qos::run(&qos::What::default(), program::workspace_root())),

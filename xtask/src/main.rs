@@ -10,6 +10,7 @@ mod deny;
 mod docs;
 mod features;
 mod licence;
+mod mutants;
 mod origins;
 mod outcome;
 mod program;
