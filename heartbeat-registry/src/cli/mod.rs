@@ -3,6 +3,7 @@
 mod alerts;
 mod args;
 mod follow;
+mod journal;
 mod output;
 mod read;
 mod serve;

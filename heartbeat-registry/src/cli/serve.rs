@@ -6,25 +6,27 @@ use std::path::Path;
 
 use axum::Router;
 use daemon_lifecycle::{Health, Phase};
-use heartbeat_contract::{HealthState, HiveHeartbeat, WorkerHeartbeat};
+use heartbeat_contract::{HiveHeartbeat, WorkerHeartbeat};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 
 use super::alerts::sinks;
 use super::args::ServeArgs;
+use super::journal;
 use super::output::tell;
 use super::{Failed, UNHEALTHY, USAGE};
-use crate::alert::{Alert, Alerts};
+use crate::alert::Alerts;
 use crate::config::FleetConfig;
 use crate::fleet::Fleet;
 use crate::http::{self, Api, Canary, Hosts, ServeConfig, Tokens};
-use crate::readable::seconds;
 use crate::verify::{Verifier, VerifyConfig};
 
 pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| Failed::new(&error, USAGE))?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+    allow_as_many_files_as_may_be();
     let tokens = args.tokens.as_deref().map(tokens).transpose()?;
     refuse_to_be_open(&args)?;
     let sinks = sinks(args.alerts)?;
@@ -34,11 +36,15 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     let listener = TcpListener::bind(args.listen).await.map_err(|error| cannot_listen(args.listen, &error))?;
     let address = listener.local_addr().map_err(|error| cannot_listen(args.listen, &error))?;
     tell(&format!("listening on http://{address}"));
-    fleet.configure_alerts(Alerts::new().on_transition(log)).map_err(|error| Failed::new(&error, UNHEALTHY))?;
+    fleet
+        .configure_alerts(Alerts::new().on_transition(journal::transition))
+        .map_err(|error| Failed::new(&error, UNHEALTHY))?;
     for sink in sinks {
         fleet.send_alerts(sink).map_err(|error| Failed::new(&error, UNHEALTHY))?;
     }
 
+    let mut beside = JoinSet::new();
+    beside.spawn(journal::follow(fleet.subscribe()));
     let health = health(&fleet);
     let verify = VerifyConfig {
         allow_own_address: !args.verify_only_networks,
@@ -51,8 +57,8 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     let app =
         if is_guarded { args.allow_host.into_iter().fold(Hosts::loopback(), Hosts::allow).guard(app) } else { app };
     if !args.no_probes {
-        let probing = verifier.clone();
-        tokio::spawn(async move { probing.probe_suspects().await });
+        let verifier = verifier.clone();
+        beside.spawn(async move { verifier.probe_suspects().await });
     }
     let canary = Canary::through(address).start(&fleet).map_err(|error| Failed::new(&error, UNHEALTHY))?;
     health.set_phase(Phase::Serving);
@@ -66,19 +72,22 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     })
     .await;
     fleet.shutdown().await;
+    beside.shutdown().await;
     Ok(())
 }
 
-/// A line of the log for each transition.
-#[expect(clippy::needless_pass_by_value, reason = "a callback is given what it is told")]
-fn log(alert: Alert) {
-    let Alert { kind, member, from, to, age, .. } = &alert;
-    let (age, why) = (seconds(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)), alert.evidence.join("; "));
-    match to {
-        HealthState::Failed => tracing::warn!(%kind, %member, %from, %to, age, why),
-        _ => tracing::info!(%kind, %member, %from, %to, age, why),
+/// Each connection takes a file. The usual limit of 1,024 is made for programs that `select`.
+#[cfg(unix)]
+fn allow_as_many_files_as_may_be() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "the limit of open files, and so of connections, could not be raised");
     }
 }
+
+#[cfg(not(unix))]
+fn allow_as_many_files_as_may_be() {}
 
 /// `/livez` fails if nobody is judged any more; `/readyz` also while starting and draining.
 fn health(fleet: &Fleet) -> Health {
