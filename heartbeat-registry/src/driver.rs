@@ -29,6 +29,7 @@ pub(crate) async fn drive(engine: &Engine, stop: CancellationToken) {
                 panics += 1;
                 engine.gauges.panicked();
                 tracing::error!(panics, "the registry's driver panicked and goes on");
+                engine.judge_everyone_anew();
                 Some(engine.monotonic() + REST)
             }
         };

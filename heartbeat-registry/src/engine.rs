@@ -218,7 +218,7 @@ impl Engine {
             return self.log.last();
         }
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
-        let entries = facts.map(|fact| {
+        let entry = |fact: Fact| {
             match &fact.body {
                 EventBody::Forgotten { .. } => {
                     self.members.fetch_sub(1, Ordering::AcqRel);
@@ -231,7 +231,9 @@ impl Engine {
                 self.hosts().leave(&host.key, &(kind, id.clone()), now.at);
             }
             Entry { kind: Some(kinds.name(kind)), member: Some(id), incarnation, body }
-        });
+        };
+        // All of them before the log is locked, since the book of hosts is never locked under it.
+        let entries: Vec<Entry> = facts.map(entry).collect();
         self.log.append(now.wall, entries)
     }
 

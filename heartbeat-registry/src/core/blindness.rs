@@ -43,8 +43,8 @@ impl Blindness {
     /// Takes in all that the virtual clock has credited up to a monotonic time; tells if that changes the verdict.
     pub(crate) fn look(&mut self, mono: u64, total: u64) -> Option<Turn> {
         self.pass(mono);
-        self.spread(mono, total - self.total);
-        self.total = total;
+        self.spread(mono, total.saturating_sub(self.total));
+        self.total = self.total.max(total);
         let credited = self.credited();
         let is_too_much = if self.is_too_much { credited > OVER } else { credited > TOO_MUCH };
         let turned = std::mem::replace(&mut self.is_too_much, is_too_much) != is_too_much;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::guard::{LONGEST, Mass, Silent};
+use super::guard::{LONGEST, Mass, Silent, is_suspect, together};
 use super::host::HostKey;
 
 #[derive(Debug, Default)]
@@ -52,9 +52,12 @@ impl Crowd {
         let near = self.silent.range((from, HostKey::FIRST)..(to, HostKey::FIRST));
         let near: Vec<(&HostKey, Silent)> =
             near.map(|((since, key), interval)| (key, Silent { since: *since, interval: *interval })).collect();
-        let mass = Mass::around(around, &near);
-        let heard = self.heard_before(mass.first);
-        mass.is_suspect(heard).then_some((mass, heard))
+        let (places, interval) = together(around, &near);
+        let first = near.get(places.start).map_or(around, |(_, host)| host.since);
+        let heard = self.heard_before(first);
+        let mass =
+            || Mass { first, interval, hosts: near[places.clone()].iter().map(|(key, _)| (*key).clone()).collect() };
+        is_suspect(places.len(), heard).then(|| (mass(), heard))
     }
 
     /// How many of those that are heard were so at a moment already.

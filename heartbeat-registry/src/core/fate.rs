@@ -45,7 +45,7 @@ pub(crate) enum Fate {
 
 impl Table {
     /// Whether the member in a slot is due to fail, and nothing holds it.
-    pub(super) fn is_doomed(&self, slot: u32, now: &Now) -> bool {
+    pub(crate) fn is_doomed(&self, slot: u32, now: &Now) -> bool {
         self.get(slot).is_some_and(|(hot, cold)| {
             let is_over = hot.state.is_online() && hot.edges().state(hot.age(now)) == HealthState::Failed;
             is_over && Hold::on(hot, cold, now.at).is_none()
@@ -90,9 +90,14 @@ impl Table {
         }
     }
 
-    /// The host of the member in a slot.
-    pub(crate) fn host(&self, slot: u32) -> Option<&Arc<Host>> {
-        self.get(slot)?.1.host.as_ref()
+    /// The host of the member in a slot, if that is silent.
+    pub(crate) fn silent_host(&self, slot: u32) -> Option<Arc<Host>> {
+        self.get(slot)?.1.host.clone().filter(|host| host.is_silent())
+    }
+
+    /// Whether the newest beat of the member in a slot came from a host.
+    pub(crate) fn beats_from(&self, slot: u32, key: &HostKey) -> bool {
+        self.get(slot).is_some_and(|(_, cold)| cold.host_key() == *key)
     }
 
     /// Has `join` say on which host a member lives, if its newest beat tells of another host or zone than the one before:
@@ -102,8 +107,9 @@ impl Table {
         slot: u32,
         join: impl FnOnce(Option<&Arc<Host>>, &HostKey, &Zone, Member) -> Arc<Host>,
     ) {
-        let (_, cold) = self.both(slot);
-        if std::mem::take(&mut cold.moved) {
+        let (hot, cold) = self.both(slot);
+        // One that left lives nowhere, and moves in again with its next beat.
+        if hot.state != HealthState::Left && std::mem::take(&mut cold.moved) {
             let (key, member) = (cold.host_key(), (cold.kind, cold.id.clone()));
             cold.host = Some(join(cold.host.as_ref(), &key, &cold.zone, member));
         }

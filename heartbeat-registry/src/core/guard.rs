@@ -2,6 +2,7 @@
 //! to blame before they are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use heartbeat_contract::Zone;
 
@@ -54,36 +55,29 @@ pub(super) struct Silent {
 pub(super) struct Mass {
     /// When the first fell silent.
     pub(super) first: u64,
-    /// The largest interval of theirs.
+    /// The largest interval of those that fell silent about that time.
     pub(super) interval: u64,
     pub(super) hosts: BTreeSet<HostKey>,
 }
 
-impl Mass {
-    /// The most hosts that fell silent within two of their largest intervals, one of them that which fell silent at
-    /// `around`; `near` are those that did within [`LONGEST`] of it, in that order.
-    pub(super) fn around(around: u64, near: &[(&HostKey, Silent)]) -> Self {
-        let interval = near.iter().map(|(_, host)| host.interval).max().unwrap_or(0);
-        let window = window(interval);
-        let (mut best, mut end) = (0..0, 0);
-        for (start, (_, host)) in near.iter().enumerate() {
-            let last = host.since + window;
-            end += near[end..].iter().take_while(|(_, host)| host.since <= last).count();
-            if (host.since..=last).contains(&around) && end - start > best.len() {
-                best = start..end;
-            }
+/// The most hosts that fell silent within two of their largest intervals, one of them that which fell silent at `around`:
+/// their places in `near`, which are those that did within [`LONGEST`] of it, in that order; and the largest interval.
+pub(super) fn together(around: u64, near: &[(&HostKey, Silent)]) -> (Range<usize>, u64) {
+    let interval = near.iter().map(|(_, host)| host.interval).max().unwrap_or(0);
+    let window = window(interval);
+    let (mut best, mut end) = (0..0, 0);
+    for (start, (_, host)) in near.iter().enumerate() {
+        let last = host.since + window;
+        end += near[end..].iter().take_while(|(_, host)| host.since <= last).count();
+        if (host.since..=last).contains(&around) && end - start > best.len() {
+            best = start..end;
         }
-        let first = near.get(best.start).map_or(around, |(_, host)| host.since);
-        Self { first, interval, hosts: near[best].iter().map(|(key, _)| (*key).clone()).collect() }
     }
-
-    /// Whether so many silent hosts are suspect, where this many others are heard.
-    pub(super) fn is_suspect(&self, heard: usize) -> bool {
-        is_suspect(self.hosts.len(), heard)
-    }
+    (best, interval)
 }
 
-fn is_suspect(silent: usize, heard: usize) -> bool {
+/// Whether so many silent hosts are suspect, where this many others are heard.
+pub(super) fn is_suspect(silent: usize, heard: usize) -> bool {
     silent >= FEWEST && silent >= heard
 }
 
@@ -94,19 +88,21 @@ fn window(interval: u64) -> u64 {
 /// Hosts whose members are kept from failed, since too many fell silent at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Protection {
-    pub(super) mass: Mass,
+    /// When the first fell silent, and the largest interval.
+    first: u64,
+    interval: u64,
     pub(crate) since: u64,
     pub(crate) until: u64,
     /// Those of the hosts that are still silent.
-    pub(super) silent: BTreeSet<HostKey>,
-    /// How many hosts there were, silent or heard, when it began.
+    silent: BTreeSet<HostKey>,
+    /// How many hosts there are, silent or heard.
     pub(crate) of: usize,
 }
 
 impl Protection {
     pub(super) fn new(mass: Mass, heard: usize, at: u64) -> Self {
-        let (silent, of) = (mass.hosts.clone(), mass.hosts.len() + heard);
-        Self { mass, since: at, until: at + LONGEST, silent, of }
+        let Mass { first, interval, hosts } = mass;
+        Self { first, interval, since: at, until: at + LONGEST, of: hosts.len() + heard, silent: hosts }
     }
 
     /// How many hosts are still silent.
@@ -114,14 +110,19 @@ impl Protection {
         self.silent.len()
     }
 
+    pub(super) fn silent_hosts(&self) -> impl Iterator<Item = &HostKey> {
+        self.silent.iter()
+    }
+
     /// Whether a host that falls silent only now belongs to the mass.
     pub(super) fn admits(&self, host: Silent) -> bool {
-        host.since.abs_diff(self.mass.first) <= window(self.mass.interval.max(host.interval))
+        host.since.abs_diff(self.first) <= window(self.interval.max(host.interval))
     }
 
     pub(super) fn add(&mut self, key: HostKey, host: Silent) {
-        self.mass.interval = self.mass.interval.max(host.interval);
+        self.interval = self.interval.max(host.interval);
         self.silent.insert(key);
+        self.of = self.of.max(self.silent.len());
     }
 
     /// A host is heard again. Once they are no mass any more, those still silent get the time of one more beat: where a
@@ -129,7 +130,7 @@ impl Protection {
     pub(super) fn remove(&mut self, key: &HostKey, at: u64) {
         let was_silent = self.silent.remove(key);
         if was_silent && !is_suspect(self.silent.len(), self.of.saturating_sub(self.silent.len())) {
-            self.until = self.until.min(at + grace(self.mass.interval));
+            self.until = self.until.min(at + grace(self.interval));
         }
     }
 
@@ -165,8 +166,8 @@ mod tests {
         let around = |c: u64, hosts: &[(&str, u64, u64)]| {
             let hosts: Vec<_> = hosts.iter().map(|(name, since, interval)| host(name, *since, *interval)).collect();
             let near: Vec<_> = hosts.iter().map(|(key, silent)| (key, *silent)).collect();
-            let mass = Mass::around(c * S, &near);
-            (mass.first / S, mass.hosts.len())
+            let (places, _) = together(c * S, &near);
+            (near[places.start].1.since / S, places.len())
         };
         assert_eq!(around(15, &[("a", 10, 1), ("b", 14, 1), ("c", 15, 1), ("d", 16, 1), ("e", 19, 1)]), (14, 3));
         assert_eq!(around(15, &[("a", 10, 1), ("b", 14, 1), ("c", 15, 5), ("d", 16, 1), ("e", 19, 1)]), (10, 5));

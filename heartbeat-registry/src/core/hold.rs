@@ -14,11 +14,12 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// All that hold a member at a moment.
+    /// All that hold a member at a moment; nothing brings back one that has failed.
     pub(crate) fn all(hot: &Hot, cold: &Cold, at: u64) -> impl Iterator<Item = Self> {
         let network = cold.finding.as_ref().and_then(|finding| finding.hold(hot));
         let holds = [startup_grace(hot, cold), cold.mass_hold, network];
-        holds.into_iter().flatten().filter(move |hold| at < hold.until)
+        let is_online = hot.state().is_online();
+        holds.into_iter().flatten().filter(move |hold| is_online && at < hold.until)
     }
 
     /// That which holds a member longest from a moment on, if anything does.

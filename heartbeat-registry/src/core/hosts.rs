@@ -18,8 +18,9 @@ pub(crate) type Member = (KindIndex, MemberId);
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
     homes: BTreeMap<HostKey, Home>,
-    /// Those of each zone, and all.
+    /// Those of each zone, and all; without those that were let go by the guard, which are neither heard nor news.
     crowds: BTreeMap<Scope, Crowd>,
+    /// Either that of all, or some of zones: no host is in two.
     protections: BTreeMap<Scope, Protection>,
 }
 
@@ -34,8 +35,14 @@ struct Home {
     /// Its hive, if that is among the members.
     hive: Option<Member>,
     silent: Option<Silent>,
+    /// Whether it was one of too many that fell silent, protected or not.
+    in_mass: bool,
     /// Members whom the guard holds, and for how long.
     held: BTreeMap<Member, Hold>,
+    /// Until when its members are held still, once the guard has let it go.
+    released: Option<u64>,
+    /// When it was heard again as one of too many, and the largest interval of the members that had shown its silence.
+    back: Option<(u64, u64)>,
     /// The event that told that it is down.
     down: Option<u64>,
 }
@@ -49,13 +56,22 @@ impl Home {
             members: BTreeSet::new(),
             hive: None,
             silent: None,
+            in_mass: false,
             held: BTreeMap::new(),
+            released: None,
+            back: None,
             down: None,
         }
     }
 
-    fn standing(&self) -> Standing {
-        Standing { first: self.first, silent: self.silent }
+    /// Where it stands among the others; `None` once it was let go.
+    fn standing(&self) -> Option<Standing> {
+        let standing = Standing { first: self.first, silent: self.silent };
+        self.released.is_none().then_some(standing)
+    }
+
+    fn scopes(&self) -> [Scope; 2] {
+        [Scope::All, Scope::Zone(self.zone.clone())]
     }
 }
 
@@ -75,35 +91,69 @@ pub(crate) enum Word {
     Release,
 }
 
+/// What of the fleet changed besides the member it was about.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// To be told, of no member.
+    pub(crate) events: Vec<EventBody>,
+    /// To be applied to members, once no table is locked.
+    pub(crate) holds: Vec<Rehold>,
+}
+
+/// What is known of whether a whole host is down.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Whole {
+    /// It is not: not silent, without a hive, or with nobody but that.
+    No,
+    /// It is, which this event told.
+    Down(u64),
+    /// It is if all of these are silent, since a moment.
+    Perhaps(Vec<Member>, u64),
+}
+
 impl Hosts {
     /// A member lives on a host from now on. A host is in the zone that its hive tells, else in that which a member told
     /// first.
     pub(crate) fn join(&mut self, key: &HostKey, zone: &Zone, kind: &Kind, member: Member, at: u64) -> Arc<Host> {
+        let is_its_hive = *kind == Kind::HIVE && matches!(key, HostKey::Hive(hive) if *hive == member.1);
         if !self.homes.contains_key(key) {
-            let home = Home::new(key, zone, at);
-            self.stand(key, &home.zone, None, Some(home.standing()));
-            self.homes.insert(key.clone(), home);
+            self.homes.insert(key.clone(), Home::new(key, zone, at));
+            self.stand(key, None);
         }
         let home = self.homes.get_mut(key).expect("it was put there");
-        let is_its_hive = *kind == Kind::HIVE && matches!(key, HostKey::Hive(hive) if *hive == member.1);
         home.members.insert(member.clone());
         home.host.hear(at);
         let host = Arc::clone(&home.host);
         if is_its_hive {
             home.hive = Some(member);
-            let (before, standing) = (std::mem::replace(&mut home.zone, zone.clone()), home.standing());
-            self.stand(key, &before, Some(standing), None);
-            self.stand(key, zone, None, Some(standing));
+            if home.zone != *zone {
+                let before = home.standing();
+                self.leave_crowds(key, before);
+                self.homes.get_mut(key).expect("it was there").zone = zone.clone();
+                self.stand(key, None);
+            }
         }
         host
     }
 
-    /// Changes where a host stands in the crowd of its zone, and in that of all.
-    fn stand(&mut self, key: &HostKey, zone: &Zone, before: Option<Standing>, after: Option<Standing>) {
-        for scope in [Scope::All, Scope::Zone(zone.clone())] {
-            let crowd = self.crowds.entry(scope.clone()).or_default();
-            before.into_iter().for_each(|standing| crowd.remove(key, standing));
-            after.into_iter().for_each(|standing| crowd.add(key, standing));
+    /// Brings the crowds in line with where a host stands, instead of where it stood.
+    fn stand(&mut self, key: &HostKey, before: Option<Standing>) {
+        let Some(home) = self.homes.get(key) else { return };
+        let (after, scopes) = (home.standing(), home.scopes());
+        if before == after {
+            return;
+        }
+        self.leave_crowds(key, before);
+        for scope in scopes {
+            after.into_iter().for_each(|standing| self.crowds.entry(scope.clone()).or_default().add(key, standing));
+        }
+    }
+
+    fn leave_crowds(&mut self, key: &HostKey, before: Option<Standing>) {
+        let (Some(before), Some(home)) = (before, self.homes.get(key)) else { return };
+        for scope in home.scopes() {
+            let Some(crowd) = self.crowds.get_mut(&scope) else { continue };
+            crowd.remove(key, before);
             if crowd.is_empty() {
                 self.crowds.remove(&scope);
             }
@@ -120,10 +170,10 @@ impl Hosts {
         home.members.remove(member);
         home.held.remove(member);
         home.hive.take_if(|hive| hive == member);
-        if home.members.is_empty()
-            && let Some(home) = self.homes.remove(key)
-        {
-            self.stand(key, &home.zone, Some(home.standing()), None);
+        if home.members.is_empty() {
+            let before = home.standing();
+            self.leave_crowds(key, before);
+            self.homes.remove(key);
             self.protections.values_mut().for_each(|protection| protection.remove(key, at));
         }
     }
@@ -136,73 +186,117 @@ impl Hosts {
             return;
         }
         let before = home.standing();
-        let interval = before.silent.map_or(interval, |silent| silent.interval.max(interval));
+        let interval = home.silent.map_or(interval, |silent| silent.interval.max(interval));
         home.silent = Some(Silent { since, interval });
         home.host.set_silent(true);
-        let (after, zone) = (home.standing(), home.zone.clone());
-        if before != after {
-            self.stand(key, &zone, Some(before), Some(after));
-        }
+        self.stand(key, before);
     }
 
-    /// A silent host is heard again. Members of it that are held get the time of one more beat.
+    /// A silent host is heard again. Members of it that are held, or come to be due as one of too many, get the time of
+    /// one more beat.
     pub(crate) fn heard(&mut self, key: &HostKey, at: u64) -> Vec<Rehold> {
+        let was_in_mass = self.was_in_mass(key);
         let Some(home) = self.homes.get_mut(key) else { return Vec::new() };
-        home.host.set_silent(false);
-        home.down = None;
         let before = home.standing();
+        home.host.set_silent(false);
         let interval = home.silent.take().map_or(0, |silent| silent.interval);
+        home.back = was_in_mass.then_some((at, interval));
+        (home.in_mass, home.released, home.down) = (false, None, None);
         let until = at + grace(interval);
         let held = std::mem::take(&mut home.held);
-        let (after, zone) = (home.standing(), home.zone.clone());
-        self.stand(key, &zone, Some(before), Some(after));
+        self.stand(key, before);
         self.protections.values_mut().for_each(|protection| protection.remove(key, at));
         let shorter =
             |(member, hold): (Member, Hold)| Rehold { member, hold: Hold { until: hold.until.min(until), ..hold } };
         held.into_iter().map(shorter).collect()
     }
 
+    /// Whether a silent host is one of too many. Hosts come back one after the other, so that what is found of one is
+    /// remembered of all: soon the rest would be too few.
+    fn was_in_mass(&mut self, key: &HostKey) -> bool {
+        let Some((home, silent)) = self.homes.get(key).and_then(|home| Some((home, home.silent?))) else {
+            return false;
+        };
+        if home.in_mass || home.standing().is_none() {
+            return true;
+        }
+        let mass = home.scopes().iter().find_map(|scope| self.crowds.get(scope)?.suspect_mass(silent.since));
+        let Some((mass, _)) = mass else { return false };
+        for key in &mass.hosts {
+            if let Some(home) = self.homes.get_mut(key) {
+                home.in_mass = true;
+            }
+        }
+        true
+    }
+
     /// What holds a member that is about to fail, since its host is one of too many that fell silent at once.
     pub(crate) fn hold(
         &mut self,
         key: &HostKey,
-        member: Member,
+        member: &Member,
         interval: u64,
         at: u64,
-        facts: &mut Vec<EventBody>,
+        changes: &mut Changes,
     ) -> Option<Hold> {
         self.suspect(key, interval, at);
-        let home = self.homes.get(key)?;
-        let silent = home.silent.filter(|silent| silent.since == home.host.heard())?;
-        if let Some(hold) = home.held.get(&member) {
-            // Once it has ended, it is not begun again before the host is heard.
-            return Some(*hold).filter(|hold| at < hold.until);
-        }
-        let zone = home.zone.clone();
-        let scopes = [Scope::All, Scope::Zone(zone)];
-        let running = |scope: &&Scope| self.protections.get(*scope).is_some_and(|protection| protection.admits(silent));
-        let scope = match scopes.iter().find(running) {
-            Some(scope) => scope,
-            None => scopes.iter().find(|scope| self.begin(scope, silent, at, facts))?,
+        let home = self.homes.get(key).filter(|home| home.members.contains(member))?;
+        let (since, until) = match (home.silent.filter(|silent| silent.since == home.host.heard()), home.released) {
+            (None, _) => home.back.map(|(back, of_host)| (back, back + grace(interval.max(of_host))))?,
+            (Some(_), Some(until)) => (at, until),
+            (Some(silent), None) => {
+                let scope = self.protect(key, silent, at, changes)?;
+                let protection = self.protections.get_mut(&scope)?;
+                protection.add(key.clone(), silent);
+                (protection.since, protection.until)
+            }
         };
-        let protection = self.protections.get_mut(scope)?;
-        protection.add(key.clone(), silent);
-        let hold = Hold { reason: HoldReason::MassSilence, since: protection.since, until: protection.until };
-        self.homes.get_mut(key)?.held.insert(member, hold);
+        let hold = Hold { reason: HoldReason::MassSilence, since, until };
+        let home = self.homes.get_mut(key).filter(|_| at < until)?;
+        home.in_mass |= home.silent.is_some();
+        home.held.insert(member.clone(), hold);
         Some(hold)
     }
 
-    /// Begins to protect a scope, if too many of its hosts fell silent together with one, and it is not protected already.
-    fn begin(&mut self, scope: &Scope, around: Silent, at: u64, facts: &mut Vec<EventBody>) -> bool {
-        if self.protections.contains_key(scope) {
-            return false;
+    /// The protection that a silent host belongs to; it begins if there are too many of them. Where one of all runs, there
+    /// is no other.
+    fn protect(&mut self, key: &HostKey, silent: Silent, at: u64, changes: &mut Changes) -> Option<Scope> {
+        let zone = Scope::Zone(self.homes.get(key)?.zone.clone());
+        let scopes = if self.protections.contains_key(&Scope::All) { vec![Scope::All] } else { vec![zone, Scope::All] };
+        let admits = |scope: &&Scope| self.protections.get(*scope).is_some_and(|running| running.admits(silent));
+        if let Some(scope) = scopes.iter().find(admits) {
+            return Some(scope.clone());
         }
-        let mass = self.crowds.get(scope).and_then(|crowd| crowd.suspect_mass(around.since));
-        let Some((mass, heard)) = mass else { return false };
-        let protection = Protection::new(mass, heard, at);
-        facts.push(told(scope, &protection, true));
-        self.protections.insert(scope.clone(), protection);
-        true
+        // From all to the zone: what is true of most of the fleet is told as that.
+        for scope in scopes.into_iter().rev() {
+            let mass = self.crowds.get(&scope).and_then(|crowd| crowd.suspect_mass(silent.since));
+            let Some((mass, heard)) = mass else { continue };
+            if !self.protections.contains_key(&scope) {
+                let mut begun = Protection::new(mass, heard, at);
+                if scope == Scope::All {
+                    self.absorb(&mut begun, changes);
+                }
+                changes.events.push(told(&scope, &begun, true));
+                self.protections.insert(scope.clone(), begun);
+            }
+            return Some(scope);
+        }
+        None
+    }
+
+    /// What was a matter of zones has become one of all.
+    fn absorb(&mut self, all: &mut Protection, changes: &mut Changes) {
+        for (scope, zone) in std::mem::take(&mut self.protections) {
+            changes.events.push(told(&scope, &zone, false));
+            for key in zone.silent_hosts() {
+                let Some(home) = self.homes.get_mut(key) else { continue };
+                all.add(key.clone(), home.silent.unwrap_or(Silent { since: all.since, interval: 0 }));
+                for (member, hold) in &mut home.held {
+                    hold.until = all.until;
+                    changes.holds.push(Rehold { member: member.clone(), hold: *hold });
+                }
+            }
+        }
     }
 
     /// When the next protection ends.
@@ -211,64 +305,56 @@ impl Hosts {
     }
 
     /// Ends the protections whose time is over.
-    pub(crate) fn end_due(&mut self, at: u64, facts: &mut Vec<EventBody>) -> Vec<Rehold> {
+    pub(crate) fn end_due(&mut self, at: u64, changes: &mut Changes) {
         let due = |(scope, protection): (&Scope, &Protection)| (protection.until <= at).then(|| scope.clone());
         let scopes: Vec<Scope> = self.protections.iter().filter_map(due).collect();
-        scopes.iter().filter_map(|scope| self.end(scope, Word::Release, at, facts)).flatten().collect()
+        scopes.iter().for_each(|scope| self.end(scope, Word::Release, at, changes));
     }
 
-    /// Ends a protection; `None` if there is none.
-    pub(crate) fn end(
-        &mut self,
-        scope: &Scope,
-        word: Word,
-        at: u64,
-        facts: &mut Vec<EventBody>,
-    ) -> Option<Vec<Rehold>> {
-        let protection = self.protections.remove(scope)?;
-        facts.push(told(scope, &protection, false));
+    /// Ends a protection, if there is one. Its hosts that are still silent are let go: they are no part of a mass any more.
+    pub(crate) fn end(&mut self, scope: &Scope, word: Word, at: u64, changes: &mut Changes) {
+        let Some(protection) = self.protections.remove(scope) else { return };
+        changes.events.push(told(scope, &protection, false));
         let since = |key: &HostKey| self.homes.get(key).and_then(|home| home.silent).map_or(at, |silent| silent.since);
-        let mut ends = protection.release(since, at);
-        if word == Word::Confirm {
-            ends.values_mut().for_each(|end| *end = at);
-        }
-        let mut changed = Vec::new();
-        for (key, until) in ends {
+        for (key, end) in protection.release(since, at) {
+            let until = if word == Word::Confirm { at } else { end };
             let Some(home) = self.homes.get_mut(&key) else { continue };
+            let before = home.standing();
+            home.released = Some(until);
             for (member, hold) in &mut home.held {
                 hold.until = until;
-                changed.push(Rehold { member: member.clone(), hold: *hold });
+                changes.holds.push(Rehold { member: member.clone(), hold: *hold });
             }
+            self.stand(&key, before);
         }
-        Some(changed)
     }
 
-    /// The protections that hold.
+    /// The protections that hold, each with how many members it holds.
     pub(crate) fn protections(&self) -> impl Iterator<Item = (&Scope, &Protection, usize)> {
         self.protections.iter().map(|(scope, protection)| {
             let held = |key| self.homes.get(key).map_or(0, |home: &Home| home.held.len());
-            (scope, protection, protection.silent.iter().map(held).sum())
+            (scope, protection, protection.silent_hosts().map(held).sum())
         })
     }
 
-    /// Who lives on a host that may be down: one with its hive and others, and all of it silent. With the event that
-    /// told that it is down, if one did.
-    pub(crate) fn who_may_be_down(&self, key: &HostKey) -> Option<(Vec<Member>, Option<u64>)> {
-        let home = self.homes.get(key)?;
-        home.silent.filter(|_| home.hive.is_some() && home.members.len() > 1)?;
-        Some((home.members.iter().cloned().collect(), home.down))
-    }
-
-    /// An event told that a host is down.
-    pub(crate) fn is_down(&mut self, key: &HostKey, event: u64) {
-        if let Some(home) = self.homes.get_mut(key) {
-            home.down = Some(event);
+    /// Whether a host may be down: one with its hive and others, and all of it silent.
+    pub(crate) fn whole(&self, key: &HostKey) -> Whole {
+        let Some(home) = self.homes.get(key) else { return Whole::No };
+        match (home.silent, home.down) {
+            (Some(_), Some(event)) => Whole::Down(event),
+            (Some(silent), None) if home.hive.is_some() && home.members.len() > 1 => {
+                Whole::Perhaps(home.members.iter().cloned().collect(), silent.since)
+            }
+            _ => Whole::No,
         }
     }
 
-    /// When any member of a host last beat.
-    pub(crate) fn heard_at(&self, key: &HostKey) -> Option<u64> {
-        Some(self.homes.get(key)?.host.heard())
+    /// An event told that a host is down, all of it silent since a moment; unless it has been heard meanwhile.
+    pub(crate) fn is_down(&mut self, key: &HostKey, since: u64, event: u64) {
+        let still_silent = |home: &&mut Home| home.silent.is_some_and(|silent| silent.since == since);
+        if let Some(home) = self.homes.get_mut(key).filter(still_silent) {
+            home.down = Some(event);
+        }
     }
 }
 

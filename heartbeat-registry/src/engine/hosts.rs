@@ -1,13 +1,16 @@
 //! Where members live, and what that means for those that are about to fail.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 use heartbeat_contract::{EventBody, ProtectionView, ProtectionsPage};
 
 use super::Engine;
 use super::sweep::LONGEST_SLEEP;
-use crate::core::{Fate, Hosts, Noticed, Notices, Now, Protection, Rehold, Scope, Table, Word, micros};
+use crate::core::{
+    Changes, Fact, Fate, Host, Hosts, Member, Noticed, Notices, Now, Protection, Rehold, Scope, Table, Whole, Word,
+    micros,
+};
 use crate::lock::lock;
 use crate::log::Entry;
 
@@ -19,11 +22,18 @@ impl Engine {
         lock(&self.hosts)
     }
 
-    /// Writes into the book where the member in a slot lives, if its newest beat tells something new, and that its host is
-    /// heard. What that changes for others is to be applied once the table is no longer locked.
-    pub(super) fn settle_home(&self, table: &mut Table, slot: u32, now: &Now) -> Vec<Rehold> {
+    /// A beat came from a silent host, or from another than before. What that changes for others is to be applied once the
+    /// table is no longer locked.
+    pub(super) fn settle_home(
+        &self,
+        table: &mut Table,
+        slot: u32,
+        silent: Option<Arc<Host>>,
+        now: &Now,
+    ) -> Vec<Rehold> {
         let mut changed = Vec::new();
-        if let Some(host) = table.host(slot).filter(|host| host.is_silent()) {
+        // One that moved away says nothing of the host it left.
+        if let Some(host) = silent.filter(|host| table.beats_from(slot, &host.key)) {
             changed = self.hosts().heard(&host.key, now.at);
         }
         table.move_home(slot, |before, key, zone, member| {
@@ -32,8 +42,8 @@ impl Engine {
             if let Some(before) = before.filter(|before| before.key != *key) {
                 hosts.leave(&before.key, &member, now.at);
             }
-            if let Some(host) = hosts.find(key).filter(|host| host.is_silent()) {
-                changed.extend(hosts.heard(&host.key, now.at));
+            if hosts.find(key).is_some_and(|host| host.is_silent()) {
+                changed.extend(hosts.heard(key, now.at));
             }
             hosts.join(key, zone, &kind, member, now.at)
         });
@@ -42,30 +52,29 @@ impl Engine {
 
     /// Applies what the guard has changed of holds. Returns when to come again.
     pub(super) fn rehold(&self, changed: Vec<Rehold>, now: &Now) -> u64 {
-        let rehold = |Rehold { member: (kind, id), hold }: Rehold| {
-            let key = self.key(kind, &id);
-            let mut table = self.table(key);
-            let slot = table.find(key)?;
-            let mut facts = Vec::new();
-            let due = table.rehold(slot, hold, now, &mut facts);
-            self.tell(facts, now);
-            Some(due)
+        let rehold = |Rehold { member, hold }: Rehold| {
+            self.with_table_of(&member, |table, slot, facts| table.rehold(slot, hold, now, facts), now)
         };
-        changed.into_iter().filter_map(rehold).min().unwrap_or(u64::MAX)
+        changed.into_iter().map(rehold).min().unwrap_or(u64::MAX)
     }
 
-    /// Ends the protections whose time is over. Returns when the next one ends.
+    /// Ends the protections whose time is over.
     pub(super) fn end_protections(&self, now: &Now) {
-        let mut events = Vec::new();
-        let changed = {
+        let mut changes = Changes::default();
+        {
             let mut hosts = self.hosts();
             if hosts.next_end().is_none_or(|end| now.at < end) {
                 return;
             }
-            hosts.end_due(now.at, &mut events)
-        };
+            hosts.end_due(now.at, &mut changes);
+        }
+        self.apply(changes, now);
+    }
+
+    /// Tells what changed of the fleet, and applies it to members. Returns when to come again.
+    fn apply(&self, Changes { events, holds }: Changes, now: &Now) -> u64 {
         self.tell_of_the_fleet(events, now);
-        self.rehold(changed, now);
+        self.rehold(holds, now)
     }
 
     /// Decides about all that a sweep noticed. Returns when to come again.
@@ -99,42 +108,64 @@ impl Engine {
     }
 
     fn conclude_one(&self, doomed: &Noticed, now: &Now) -> u64 {
-        let fate = self.fate(doomed, now);
-        let (kind, id) = &doomed.member;
+        let mut changes = Changes::default();
+        let held = self.conclude_if_held(doomed, now, &mut changes);
+        let due = self.apply(changes, now).min(held.unwrap_or(u64::MAX));
+        if held.is_some() {
+            return due;
+        }
+        let fate = Fate::Fails { group: self.host_down(doomed, now) };
+        self.with_table_of(&doomed.member, |table, slot, facts| table.conclude(slot, fate, now, facts), now).min(due)
+    }
+
+    /// Holds a member that is due to fail, if the guard does; under one lock, so that no word of an operator comes in
+    /// between. `None` if it is to fail.
+    fn conclude_if_held(&self, doomed: &Noticed, now: &Now, changes: &mut Changes) -> Option<u64> {
+        let host = doomed.host.as_ref()?;
+        let mut is_held = false;
+        let hold = |table: &mut Table, slot, facts: &mut Vec<Fact>| {
+            if !table.is_doomed(slot, now) {
+                return u64::MAX;
+            }
+            let hold = self.hosts().hold(&host.key, &doomed.member, doomed.interval, now.at, changes);
+            is_held = hold.is_some();
+            hold.map_or(u64::MAX, |hold| table.conclude(slot, Fate::Held(hold), now, facts))
+        };
+        let due = self.with_table_of(&doomed.member, hold, now);
+        is_held.then_some(due)
+    }
+
+    /// Does something to a member, if it is known, and tells what came of it.
+    fn with_table_of(
+        &self,
+        (kind, id): &Member,
+        change: impl FnOnce(&mut Table, u32, &mut Vec<Fact>) -> u64,
+        now: &Now,
+    ) -> u64 {
         let key = self.key(*kind, id);
         let mut table = self.table(key);
         let Some(slot) = table.find(key) else { return u64::MAX };
         let mut facts = Vec::new();
-        let due = table.conclude(slot, fate, now, &mut facts);
+        let due = change(&mut table, slot, &mut facts);
         self.tell(facts, now);
         due
-    }
-
-    fn fate(&self, doomed: &Noticed, now: &Now) -> Fate {
-        let Some(host) = &doomed.host else { return Fate::Fails { group: None } };
-        let mut events = Vec::new();
-        let hold = self.hosts().hold(&host.key, doomed.member.clone(), doomed.interval, now.at, &mut events);
-        self.tell_of_the_fleet(events, now);
-        match hold {
-            Some(hold) => Fate::Held(hold),
-            None => Fate::Fails { group: self.host_down(doomed, now) },
-        }
     }
 
     /// The event that tells that the host of a member is down: its hive and all other members on it are silent.
     fn host_down(&self, doomed: &Noticed, now: &Now) -> Option<u64> {
         let host = doomed.host.as_ref()?;
-        let (members, down) = self.hosts().who_may_be_down(&host.key)?;
-        if down.is_some() {
-            return down;
-        }
-        let silent_since = self.hosts().heard_at(&host.key)?;
+        let whole = self.hosts().whole(&host.key);
+        let (members, since) = match whole {
+            Whole::No => return None,
+            Whole::Down(event) => return Some(event),
+            Whole::Perhaps(members, since) => (members, since),
+        };
         let mut failed_before = Vec::new();
         for (kind, id) in &members {
             let key = self.key(*kind, id);
             let table = self.table(key);
             let Some(slot) = table.find(key) else { continue };
-            let (is_silent, has_failed) = table.is_silent_since(slot, silent_since, now)?;
+            let (is_silent, has_failed) = table.is_silent_since(slot, since, now)?;
             if !is_silent {
                 return None;
             }
@@ -143,9 +174,9 @@ impl Engine {
             }
         }
         failed_before.truncate(NAMED);
-        let (host_name, members) = (host.key.to_string(), members.len() as u64);
-        let event = self.tell_of_the_fleet([EventBody::HostDown { host: host_name, members, failed_before }], now);
-        self.hosts().is_down(&host.key, event);
+        let body = EventBody::HostDown { host: host.key.to_string(), members: members.len() as u64, failed_before };
+        let event = self.tell_of_the_fleet([body], now);
+        self.hosts().is_down(&host.key, since, event);
         Some(event)
     }
 
@@ -168,16 +199,17 @@ impl Engine {
     pub(crate) fn end_protection(&self, zone: &str, word: Word) -> Option<(ProtectionView, u64)> {
         let now = self.now();
         let scope = Scope::parse(zone)?;
-        let mut events = Vec::new();
-        let (ended, changed) = {
+        let mut changes = Changes::default();
+        let ended = {
             let mut hosts = self.hosts();
             let ended = hosts.protections().find(|(running, ..)| **running == scope);
             let ended = ended.map(|(scope, protection, members)| view(scope, protection, members, &now))?;
-            (ended, hosts.end(&scope, word, now.at, &mut events)?)
+            hosts.end(&scope, word, now.at, &mut changes);
+            ended
         };
+        let Changes { events, holds } = changes;
         let told = self.tell_of_the_fleet(events, &now);
-        let due = self.rehold(changed, &now);
-        self.expect_by(due);
+        self.expect_by(self.rehold(holds, &now));
         Some((ended, told))
     }
 }

@@ -41,6 +41,7 @@ impl Engine {
         // Read under the lock, so that the beats of a member come in the order of their times.
         let now = self.now();
         let mut facts = Vec::new();
+        let silent = table.find(key).and_then(|slot| table.silent_host(slot));
         let result = match table.find(key) {
             Some(slot) => table.hear(slot, &beat, &now, &mut facts),
             None => Ok(table.register(key, &beat, &now, &mut facts)),
@@ -51,7 +52,7 @@ impl Engine {
         if verdict == Verdict::Duplicate {
             return Ok(taken);
         }
-        let changed = if verdict == Verdict::Left { Vec::new() } else { self.settle_home(&mut table, slot, &now) };
+        let changed = self.settle_home(&mut table, slot, silent, &now);
         let exits = payload.exited().to_vec();
         let hive = (!exits.is_empty()).then(|| payload.id().clone());
         let history = table.get(slot).map_or(0, |(_, cold)| cold.policy.history);

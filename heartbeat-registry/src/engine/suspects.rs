@@ -1,7 +1,7 @@
 //! Members past their suspect edge, for whoever looks into why they are silent.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use heartbeat_contract::{Kind, MemberId, ProbeStats, ProcessExit};
@@ -19,15 +19,15 @@ const CAPACITY: usize = 1_024;
 pub(crate) struct Suspects {
     queue: Mutex<VecDeque<Noticed>>,
     news: Notify,
-    /// Whether anyone takes them.
-    is_wanted: AtomicBool,
+    /// How many take them.
+    takers: AtomicUsize,
     dropped: AtomicU64,
     probed: AtomicU64,
 }
 
 impl Suspects {
     pub(super) fn add(&self, suspects: Vec<Noticed>) {
-        if suspects.is_empty() || !self.is_wanted.load(Ordering::Acquire) {
+        if suspects.is_empty() || self.takers.load(Ordering::Acquire) == 0 {
             return;
         }
         let mut queue = lock(&self.queue);
@@ -44,8 +44,9 @@ impl Suspects {
     /// Begins or ceases to take them.
     #[cfg_attr(not(feature = "verify"), allow(dead_code, reason = "probes are what takes them"))]
     pub(crate) fn want(&self, is_wanted: bool) {
-        self.is_wanted.store(is_wanted, Ordering::Release);
-        if !is_wanted {
+        if is_wanted {
+            self.takers.fetch_add(1, Ordering::AcqRel);
+        } else if self.takers.fetch_sub(1, Ordering::AcqRel) == 1 {
             lock(&self.queue).clear();
         }
     }

@@ -65,6 +65,12 @@ impl Engine {
         }
     }
 
+    /// Sets up all deadlines anew: after a panic, members that were noticed may have none.
+    pub(crate) fn judge_everyone_anew(&self) {
+        let now = self.now();
+        self.shards.iter().for_each(|shard| lock(shard).rebuild_deadlines(&now));
+    }
+
     /// When the driver is to wake, by the monotonic clock.
     pub(crate) fn next_wake(&self) -> Option<Duration> {
         lock(&self.virtual_clock).planned().map(Duration::from_micros)

@@ -327,3 +327,106 @@ fn a_worker_without_a_hive_is_known_by_its_address_or_process() {
     world.accept(WorkerHeartbeat::new(id("a")));
     assert_eq!(world.workers.view(&id("a")).unwrap().host, "local");
 }
+
+#[test]
+fn wherever_a_cut_falls_in_the_schedules_members_get_the_time_of_one_more_beat() {
+    for interval in [10, 12, 14, 16, 18, 20] {
+        for cut in [35, 40, 45, 50, 55, 60] {
+            let mut town = Town::new(2, 4, 3, secs(interval));
+            town.settle();
+            town.pass(secs(cut), |place, _| place.zone != 0);
+            town.pass(secs(120), |_, _| true);
+            let failed = town.events().failed();
+            assert!(failed.is_empty(), "cut off for {cut} s at an interval of {interval} s: {failed:?}");
+        }
+    }
+}
+
+#[test]
+fn a_member_that_moves_away_from_a_dead_host_does_not_bring_it_back() {
+    let mut town = town();
+    let lost = Place { zone: 1, host: 2 };
+    let moves = |town: &Town| {
+        let moved = with(town.worker(lost, 0), |info| info.hive_id = Some(id("hive-1-1")));
+        town.world.accept(moved);
+    };
+    town.pass(town.interval * 3, |place, _| place != lost);
+    moves(&town);
+    town.pass(town.interval, |place, _| place != lost);
+    moves(&town);
+    let happened = town.events();
+    assert_eq!(happened.hosts_down().len(), 1);
+    assert_eq!(town.world.workers.view(&id("worker-1-2-0")).unwrap().host, "hive-1-1");
+    // It is still silent, so that it does not count as heard: three of the other three in its zone are a mass.
+    town.pass(town.deadline() + secs(5), |place, _| place.zone != 1);
+    assert_eq!(town.events().protections().0, ["zone-1"]);
+}
+
+#[test]
+fn a_loss_that_is_confirmed_before_everyone_is_due_is_not_protected_again() {
+    for confirms in [true, false] {
+        let mut town = town();
+        while town.world.fleet.protections().protections.is_empty() {
+            town.pass(millis(100), |place, _| place.zone != 2);
+        }
+        if confirms {
+            town.world.fleet.confirm_protection("zone-2").unwrap();
+        } else {
+            town.world.fleet.release_protection("zone-2").unwrap();
+        }
+        town.pass(secs(30), |place, _| place.zone != 2);
+        let happened = town.events();
+        assert_eq!(happened.protections(), (vec!["zone-2"], vec!["zone-2"]), "confirmed: {confirms}");
+        let failed = happened.failed();
+        assert_eq!(failed.len(), 12, "{failed:?}");
+        let deadline = u64::try_from(town.deadline().as_millis()).unwrap();
+        // The operator is as fast as a step of the town.
+        let latest = deadline + if confirms { 100 } else { 18_000 + 5_000 };
+        assert!(failed.values().all(|(age, _)| *age <= latest + 1), "confirmed: {confirms}, {failed:?}");
+    }
+}
+
+#[test]
+fn what_grows_from_a_zone_to_the_whole_fleet_is_protected_once_as_that() {
+    let mut town = town();
+    town.pass(secs(25), |place, _| place.zone != 2);
+    assert_eq!(town.events().protections(), (vec!["zone-2"], vec![]));
+    town.pass(secs(25), |_, _| false);
+    let happened = town.events();
+    assert_eq!(happened.protections(), (vec!["_all"], vec!["zone-2"]));
+    assert!(happened.failed().is_empty());
+    let running = town.world.fleet.protections().protections;
+    assert_eq!((running.len(), running[0].silent_hosts, running[0].hosts), (1, 20, 20));
+    town.world.fleet.confirm_protection("_all").unwrap();
+    town.pass(secs(6), |_, _| false);
+    let happened = town.events();
+    assert_eq!(happened.protections(), (vec![], vec!["_all"]));
+    assert_eq!(happened.failed().len(), 60);
+    assert_eq!(town.world.fleet.stats().members.failed, 60);
+}
+
+#[test]
+fn hosts_that_get_one_beat_through_in_the_middle_of_a_mass_silence_are_held_with_the_others() {
+    let mut town = town();
+    let flickers = |place: Place| place.host == 0;
+    town.pass(secs(20), |_, _| false);
+    town.pass(secs(5), |place, _| flickers(place));
+    town.pass(secs(30), |_, _| false);
+    let failed = town.events().failed();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn a_failed_member_stays_failed_whatever_is_found_or_held_later() {
+    let mut town = Town::new(1, 8, 0, secs(1));
+    town.settle();
+    town.pass(secs(6), |place, _| place.host > 0);
+    assert_eq!(town.events().failed().len(), 1);
+    // All others fall silent, and are let go.
+    town.pass(secs(130), |_, _| false);
+    let happened = town.events();
+    let back =
+        happened.0.iter().filter(|event| matches!(event.body, EventBody::Transition { from: HealthState::Failed, .. }));
+    assert_eq!(back.count(), 0);
+    assert_eq!(happened.failed().len(), 7);
+}

@@ -107,7 +107,8 @@ impl Member {
         if self.state == HealthState::Left {
             return HealthState::Left;
         }
-        let held = self.beats.is_empty() && at < self.announced + self.policy.startup_grace;
+        let is_held = self.beats.is_empty() && at < self.announced + self.policy.startup_grace;
+        let held = is_held && self.state != HealthState::Failed;
         let by_age = match self.by_age(at - self.heard()) {
             HealthState::Failed if held => HealthState::Critical,
             state => state,
