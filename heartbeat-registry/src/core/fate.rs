@@ -14,6 +14,7 @@ use super::table::{Fact, Table};
 
 /// A member that a sweep noticed.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "verify"), allow(dead_code, reason = "only probes use it"))]
 pub(crate) struct Noticed {
     pub(crate) member: Member,
     /// `None` if it never beat.
@@ -63,7 +64,7 @@ impl Table {
         Noticed {
             member: (cold.kind, cold.id.clone()),
             host: cold.host.clone(),
-            interval: u64::from(hot.interval_ms) * 1000,
+            interval: hot.interval(),
             heard: hot.heard,
             fails: hot.heard + hot.edges().failed + 1,
         }

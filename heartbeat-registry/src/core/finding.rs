@@ -17,6 +17,7 @@ pub(crate) struct Finding {
 
 /// What that says of the member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "verify"), allow(dead_code, reason = "only probes use it"))]
 pub(crate) enum Found {
     /// Nothing listens where it answered, or its hive says that its process ended.
     Gone,
@@ -30,6 +31,7 @@ pub(crate) enum Found {
 
 /// Who found it out.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "verify"), allow(dead_code, reason = "only probes use it"))]
 pub(crate) enum Source<'a> {
     /// A probe of a member that had last been heard at a moment.
     Probe { heard: u64 },
@@ -46,7 +48,7 @@ impl Source<'_> {
                 let run = hot.order().map(|order| order.incarnation);
                 let is_its_run = incarnation.is_none() || incarnation == run;
                 // Its last beat may have been under way for a while.
-                let has_beaten_since = ended.is_some_and(|ended| hot.heard > ended + u64::from(hot.interval_ms) * 1000);
+                let has_beaten_since = ended.is_some_and(|ended| hot.heard > ended.saturating_add(hot.interval()));
                 cold.hive_id.as_ref() == Some(hive) && is_its_run && !has_beaten_since
             }
         }
@@ -66,7 +68,7 @@ impl Finding {
 
     /// A member that answers is held before failed, once, for one interval.
     pub(super) fn hold(&self, hot: &Hot) -> Option<Hold> {
-        let until = hot.heard + hot.edges().failed + 1 + u64::from(hot.interval_ms) * 1000;
+        let until = hot.heard + hot.edges().failed + 1 + hot.interval();
         (self.found == Found::Answers).then_some(Hold { reason: HoldReason::Network, since: self.at, until })
     }
 }

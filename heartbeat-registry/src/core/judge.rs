@@ -40,7 +40,7 @@ pub(crate) fn explain(state: HealthState, hot: &Hot, cold: &Cold, now: &Now) -> 
             let seconds = micros as f64 / 1e6;
             format!("{seconds:.1} s")
         };
-        let expected = seconds(u64::from(hot.interval_ms) * 1000);
+        let expected = seconds(hot.interval());
         format!("no beat for {}, expected every {expected}", seconds(hot.silence(now)))
     };
     if matches!(state, HealthState::Healthy | HealthState::Left) {

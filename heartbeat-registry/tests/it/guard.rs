@@ -430,3 +430,15 @@ fn a_failed_member_stays_failed_whatever_is_found_or_held_later() {
     assert_eq!(back.count(), 0);
     assert_eq!(happened.failed().len(), 7);
 }
+
+#[test]
+fn workers_that_die_on_many_hosts_at_once_beside_living_hives_are_no_mass_silence() {
+    let mut town = town();
+    town.pass(town.interval * 4, |_, worker| worker != Some(0));
+    let happened = town.events();
+    assert!(happened.protections().0.is_empty() && happened.hosts_down().is_empty());
+    let deadline = u64::try_from(town.deadline().as_millis()).unwrap();
+    let failed = happened.failed();
+    assert_eq!(failed.len(), 20);
+    assert!(failed.values().all(|(age, group)| *age == deadline && group.is_none()), "{failed:?}");
+}

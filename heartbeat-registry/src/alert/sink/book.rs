@@ -187,6 +187,8 @@ impl Book {
             self.muted += 1;
         }
         if is_grouped {
+            // What was told of it alone is told of its host from now on.
+            self.end(&Subject::Member(who.clone()), event, told);
             self.flapping.entry(who.clone()).and_modify(|down| *down = None);
             return;
         }

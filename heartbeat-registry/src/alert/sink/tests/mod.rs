@@ -227,12 +227,12 @@ fn a_host_that_is_heard_of_before_any_of_its_members_failed_is_back() {
 }
 
 #[test]
-fn a_member_whose_worse_state_was_told_stays_told_when_its_host_is_down() {
+fn what_was_told_of_a_member_alone_is_over_when_it_fails_with_its_host() {
     let mut log = Log::with(Rule { states: vec![Critical, Failed], ..Rule::default() });
     log.goes("a", Critical);
     log.fleet(host_down(&[]));
-    assert_eq!(log.said("a", with_host(2)), NOTHING);
-    assert_eq!(log.goes("a", Healthy), ["4 -HostDown h1", "4.2 -MemberCritical a"], "each with a key of its own");
+    assert_eq!(log.said("a", with_host(2)), ["3 -MemberCritical a"]);
+    assert_eq!(log.goes("a", Healthy), ["4 -HostDown h1"]);
 }
 
 #[test]
