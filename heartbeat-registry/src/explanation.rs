@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use heartbeat_contract::{Detector, Directive, Explanation, HealthState, HoldReason, Kind, MemberId, NextChange, Rule};
+use heartbeat_contract::{
+    Cause, Detector, Directive, Explanation, HealthState, HoldReason, Kind, MemberId, NextChange, Rule,
+};
 
 use crate::core::{Cold, Hot, KindIndex, Now, Outlook, explain};
 use crate::engine::Engine;
@@ -70,7 +72,23 @@ fn why(told: &Explanation, has_beaten: bool) -> String {
         HealthState::Healthy => {
             format!("{id} is taken to be healthy: it was announced {} ago, and no beat came yet.", seconds(told.age_ms))
         }
-        _ => format!("{id} is {state} since {since:.3}: {}.", told.evidence.join("; ")),
+        _ => {
+            let cause = told.cause.and_then(said).into_iter().map(str::to_owned);
+            let why: Vec<String> = cause.chain(told.evidence.iter().cloned()).collect();
+            format!("{id} is {state} since {since:.3}: {}.", why.join("; "))
+        }
+    }
+}
+
+/// A cause in words, where the evidence alone would leave it to the reader.
+fn said(cause: Cause) -> Option<&'static str> {
+    match cause {
+        Cause::ProcessDead => Some("its process is gone"),
+        Cause::Hung => Some("its process is there, but does not answer"),
+        Cause::Network => Some("it answers, but its beats do not get through"),
+        Cause::HostDown => Some("it is not alone: its hive and all others on its host are silent"),
+        Cause::Stuck => Some("it beats, but its work does not get on"),
+        _ => None,
     }
 }
 

@@ -72,6 +72,8 @@ async fn where_nobody_listens_any_more_the_process_is_dead() {
     probed.fall_silent(&url).await;
     let (cause, evidence) = probed.fail().await;
     assert_eq!(cause, Some(Cause::ProcessDead));
+    let words = probed.world.workers.explain(&id("a")).unwrap().words;
+    assert!(words[0].contains(": its process is gone; no beat for"), "{}", words[0]);
     assert!(evidence.contains(&format!("probe of {url}")) && evidence.contains("refused"), "{evidence}");
 }
 
