@@ -1,20 +1,11 @@
-//! Mass silence is suspect, and a host dies once.
+//! Mass silence is suspect.
 
 use std::time::Duration;
 
-use heartbeat_registry::contract::{
-    Cause, EventBody, HealthState, HiveHeartbeat, HoldReason, Policy, ProcessExit, WorkerHeartbeat,
-};
+use heartbeat_registry::contract::{Cause, EventBody, HealthState, HiveHeartbeat, HoldReason, Policy};
 
 use crate::town::{Place, Town};
-use crate::world::{World, every, id, millis, plain, secs, with};
-
-/// Five zones of four hosts, each with a hive and two workers.
-fn town() -> Town {
-    let mut town = Town::new(5, 4, 2, secs(5));
-    town.settle();
-    town
-}
+use crate::world::{World, id, millis, secs};
 
 /// Cuts hosts off for 50 s, and lets them come back.
 fn cut_off(town: &mut Town, is_cut: impl Fn(Place) -> bool) -> crate::town::Happened {
@@ -25,7 +16,7 @@ fn cut_off(town: &mut Town, is_cut: impl Fn(Place) -> bool) -> crate::town::Happ
 
 #[test]
 fn a_zone_that_is_cut_off_for_50_s_fails_nobody_and_is_told_of_once() {
-    let mut town = town();
+    let mut town = Town::five_zones();
     let happened = cut_off(&mut town, |place| place.zone == 2);
     assert_eq!(happened.protections(), (vec!["zone-2"], vec!["zone-2"]));
     assert!(happened.failed().is_empty() && happened.hosts_down().is_empty());
@@ -34,7 +25,7 @@ fn a_zone_that_is_cut_off_for_50_s_fails_nobody_and_is_told_of_once() {
 
 #[test]
 fn most_hosts_cut_off_for_50_s_fail_nobody_and_are_told_of_once() {
-    let mut town = town();
+    let mut town = Town::five_zones();
     // Twelve of twenty, in all zones.
     let happened = cut_off(&mut town, |place| (place.zone * 4 + place.host) % 5 < 3);
     assert_eq!(happened.protections(), (vec!["_all"], vec!["_all"]));
@@ -47,7 +38,7 @@ fn most_hosts_cut_off_for_50_s_fail_nobody_and_are_told_of_once() {
 
 #[test]
 fn all_hosts_cut_off_for_50_s_fail_nobody_and_are_told_of_once() {
-    let mut town = town();
+    let mut town = Town::five_zones();
     let happened = cut_off(&mut town, |_| true);
     assert_eq!(happened.protections(), (vec!["_all"], vec!["_all"]));
     assert!(happened.failed().is_empty());
@@ -55,7 +46,7 @@ fn all_hosts_cut_off_for_50_s_fail_nobody_and_are_told_of_once() {
 
 #[test]
 fn a_held_member_is_critical_and_shows_what_holds_it_and_until_when() {
-    let town = town();
+    let town = Town::five_zones();
     town.pass(town.deadline() + secs(5), |place, _| place.zone != 2);
     let view = town.world.workers.view(&id("worker-2-0-1")).unwrap();
     assert_eq!((view.state, view.cause), (HealthState::Critical, Some(Cause::Silent)));
@@ -94,7 +85,7 @@ fn hosts_that_stay_silent_fail_after_a_minute_a_tenth_at_a_time() {
 #[test]
 fn an_operator_confirms_a_loss_or_lets_go_of_it() {
     for (confirms, fail_at_once) in [(true, 12), (false, 3)] {
-        let mut town = town();
+        let mut town = Town::five_zones();
         town.pass(town.deadline() + secs(5), |place, _| place.zone != 2);
         assert!(town.events().failed().is_empty());
         let fleet = &town.world.fleet;
@@ -115,7 +106,7 @@ fn an_operator_confirms_a_loss_or_lets_go_of_it() {
 
 #[test]
 fn once_most_hosts_are_back_those_that_stay_silent_fail_soon() {
-    let mut town = town();
+    let mut town = Town::five_zones();
     town.pass(secs(30), |place, _| place.zone != 2);
     let stays_away = Place { zone: 2, host: 3 };
     town.pass(secs(20), |place, _| place != stays_away);
@@ -124,66 +115,6 @@ fn once_most_hosts_are_back_those_that_stay_silent_fail_soon() {
     let failed = happened.failed();
     assert_eq!(failed.keys().collect::<Vec<_>>(), ["hive-2-3", "worker-2-3-0", "worker-2-3-1"]);
     assert_eq!(happened.hosts_down().len(), 1);
-}
-
-#[test]
-fn a_host_that_is_lost_is_one_host_down_with_its_workers_within_four_intervals() {
-    let mut town = town();
-    let lost = Place { zone: 1, host: 2 };
-    town.pass(town.interval * 4, |place, _| place != lost);
-    let happened = town.events();
-    let [down] = happened.hosts_down()[..] else { panic!("{:?}", happened.0) };
-    let EventBody::HostDown { host, members, failed_before } = &down.body else { unreachable!() };
-    assert_eq!((host.as_str(), *members, failed_before.len()), ("hive-1-2", 3, 0));
-    let failed = happened.failed();
-    assert_eq!(failed.len(), 3);
-    assert!(failed.values().all(|(_, group)| *group == Some(down.n)));
-    assert!(happened.protections().0.is_empty());
-    let causes = happened.0.iter().filter_map(|event| match &event.body {
-        EventBody::Transition { to: HealthState::Failed, cause, .. } => *cause,
-        _ => None,
-    });
-    assert!(causes.into_iter().all(|cause| cause == Cause::HostDown));
-    let view = town.world.workers.view(&id("worker-1-2-0")).unwrap();
-    assert_eq!(view.cause, Some(Cause::HostDown));
-    // It comes back, and dies anew: another event.
-    town.pass(town.interval * 2, |_, _| true);
-    town.events();
-    assert_eq!(town.world.workers.view(&id("worker-1-2-0")).unwrap().cause, None);
-    town.pass(town.interval * 4, |place, _| place != lost);
-    assert_eq!(town.events().hosts_down().len(), 1);
-}
-
-#[test]
-fn workers_that_die_beside_a_living_hive_are_no_host_down() {
-    let mut town = town();
-    let place = Place { zone: 1, host: 2 };
-    town.pass(town.interval * 4, |other, worker| other != place || worker.is_none());
-    let happened = town.events();
-    assert_eq!(happened.failed().len(), 2);
-    assert!(happened.hosts_down().is_empty() && happened.failed().values().all(|(_, group)| group.is_none()));
-}
-
-#[test]
-fn a_member_due_before_its_hive_is_told_on_time_and_a_later_host_down_refers_to_it() {
-    let mut town = Town::new(1, 1, 1, secs(10));
-    let place = town.places[0];
-    town.settle();
-    let hasty = || with(every(plain("hasty"), secs(1)), |info| info.hive_id = Some(id(&place.hive())));
-    town.beat(place, None);
-    town.beat(place, Some(0));
-    town.world.workers.start_monitoring(&id("hasty"), Policy::every(secs(1))).unwrap();
-    town.world.accept(hasty());
-    town.events();
-    town.world.pass(secs(4));
-    let happened = town.events();
-    assert_eq!(happened.failed()["hasty"], (3_250, None));
-    assert!(happened.hosts_down().is_empty());
-    town.world.pass(secs(30));
-    let happened = town.events();
-    let [down] = happened.hosts_down()[..] else { panic!("{:?}", happened.0) };
-    let EventBody::HostDown { failed_before, members, .. } = &down.body else { unreachable!() };
-    assert_eq!((failed_before.as_slice(), *members), (["worker/hasty".to_owned()].as_slice(), 3));
 }
 
 #[test]
@@ -203,7 +134,7 @@ fn on_one_or_two_hosts_a_killed_process_fails_on_time() {
 
 #[test]
 fn a_host_that_dies_alone_while_a_zone_is_protected_fails_on_time() {
-    let mut town = town();
+    let mut town = Town::five_zones();
     town.pass(secs(30), |place, _| place.zone != 2);
     let lost = Place { zone: 4, host: 0 };
     town.pass(town.interval * 4, |place, _| place.zone != 2 && place != lost);
@@ -237,7 +168,7 @@ fn members_that_never_beat_do_not_count_for_the_guard() {
 
 #[test]
 fn goodbyes_of_a_whole_zone_are_no_mass_silence_and_leave_no_host_behind() {
-    let mut town = town();
+    let mut town = Town::five_zones();
     for place in town.places.clone().into_iter().filter(|place| place.zone == 2) {
         for n in 0..2 {
             town.world.accept(crate::world::goodbye(town.worker(place, n)));
@@ -249,49 +180,6 @@ fn goodbyes_of_a_whole_zone_are_no_mass_silence_and_leave_no_host_behind() {
     // Nine of the sixteen that remain are half of those, but not of twenty.
     town.pass(secs(30), |place, _| place.zone != 2 && (place.zone, place.host) > (2, 0));
     assert_eq!(town.events().protections().0, ["_all"]);
-}
-
-#[test]
-fn a_hive_that_reports_an_exit_says_why_its_worker_is_silent() {
-    let mut town = Town::new(1, 1, 2, secs(5));
-    town.settle();
-    let place = town.places[0];
-    let report = |town: &Town, exit: ProcessExit| {
-        let mut hive = HiveHeartbeat::new(id(&place.hive()));
-        hive.exited = vec![exit];
-        hive.beat.get_or_insert_default().interval_ms = Some(5_000);
-        town.hives.record(hive).unwrap();
-    };
-    let exit = ProcessExit { pid: Some(4711), signal: Some(9), ..ProcessExit::new(id(&place.worker(0))) };
-    let dead = Some(0);
-    town.pass(secs(10), |_, member| member != dead);
-    report(&town, exit.clone());
-    town.pass(secs(10), |_, member| member != dead);
-    let happened = town.events();
-    let (cause, evidence) = cause_of_failure(&happened.0);
-    assert_eq!(cause, Some(Cause::ProcessDead));
-    assert!(evidence.contains("hive-0-0 reports: process 4711 was ended by signal 9"), "{evidence}");
-
-    // One that has beaten since is not the one that ended, nor are workers of other hives.
-    town.pass(secs(10), |_, _| true);
-    report(&town, ProcessExit { age_ms: Some(20_000), ..exit.clone() });
-    town.world.accept(every(plain("elsewhere"), secs(5)));
-    report(&town, ProcessExit::new(id("elsewhere")));
-    town.events();
-    town.world.pass(secs(20));
-    let causes = town.events().0.into_iter().filter_map(|event| match event.body {
-        EventBody::Transition { to: HealthState::Failed, cause, .. } => cause,
-        _ => None,
-    });
-    assert!(causes.into_iter().all(|cause| cause != Cause::ProcessDead));
-}
-
-fn cause_of_failure(events: &[heartbeat_registry::contract::Event]) -> (Option<Cause>, String) {
-    let failed = events.iter().find_map(|event| match &event.body {
-        EventBody::Transition { to: HealthState::Failed, cause, evidence, .. } => Some((*cause, evidence.join("; "))),
-        _ => None,
-    });
-    failed.expect("someone failed")
 }
 
 #[test]
@@ -322,13 +210,6 @@ fn the_time_for_which_a_member_is_held_ends() {
 }
 
 #[test]
-fn a_worker_without_a_hive_is_known_by_its_address_or_process() {
-    let world = World::new();
-    world.accept(WorkerHeartbeat::new(id("a")));
-    assert_eq!(world.workers.view(&id("a")).unwrap().host, "local");
-}
-
-#[test]
 fn wherever_a_cut_falls_in_the_schedules_members_get_the_time_of_one_more_beat() {
     for interval in [10, 12, 14, 16, 18, 20] {
         for cut in [35, 40, 45, 50, 55, 60] {
@@ -343,29 +224,9 @@ fn wherever_a_cut_falls_in_the_schedules_members_get_the_time_of_one_more_beat()
 }
 
 #[test]
-fn a_member_that_moves_away_from_a_dead_host_does_not_bring_it_back() {
-    let mut town = town();
-    let lost = Place { zone: 1, host: 2 };
-    let moves = |town: &Town| {
-        let moved = with(town.worker(lost, 0), |info| info.hive_id = Some(id("hive-1-1")));
-        town.world.accept(moved);
-    };
-    town.pass(town.interval * 3, |place, _| place != lost);
-    moves(&town);
-    town.pass(town.interval, |place, _| place != lost);
-    moves(&town);
-    let happened = town.events();
-    assert_eq!(happened.hosts_down().len(), 1);
-    assert_eq!(town.world.workers.view(&id("worker-1-2-0")).unwrap().host, "hive-1-1");
-    // It is still silent, so that it does not count as heard: three of the other three in its zone are a mass.
-    town.pass(town.deadline() + secs(5), |place, _| place.zone != 1);
-    assert_eq!(town.events().protections().0, ["zone-1"]);
-}
-
-#[test]
 fn a_loss_that_is_confirmed_before_everyone_is_due_is_not_protected_again() {
     for confirms in [true, false] {
-        let mut town = town();
+        let mut town = Town::five_zones();
         while town.world.fleet.protections().protections.is_empty() {
             town.pass(millis(100), |place, _| place.zone != 2);
         }
@@ -388,7 +249,7 @@ fn a_loss_that_is_confirmed_before_everyone_is_due_is_not_protected_again() {
 
 #[test]
 fn what_grows_from_a_zone_to_the_whole_fleet_is_protected_once_as_that() {
-    let mut town = town();
+    let mut town = Town::five_zones();
     town.pass(secs(25), |place, _| place.zone != 2);
     assert_eq!(town.events().protections(), (vec!["zone-2"], vec![]));
     town.pass(secs(25), |_, _| false);
@@ -407,7 +268,7 @@ fn what_grows_from_a_zone_to_the_whole_fleet_is_protected_once_as_that() {
 
 #[test]
 fn hosts_that_get_one_beat_through_in_the_middle_of_a_mass_silence_are_held_with_the_others() {
-    let mut town = town();
+    let mut town = Town::five_zones();
     let flickers = |place: Place| place.host == 0;
     town.pass(secs(20), |_, _| false);
     town.pass(secs(5), |place, _| flickers(place));
@@ -433,7 +294,7 @@ fn a_failed_member_stays_failed_whatever_is_found_or_held_later() {
 
 #[test]
 fn workers_that_die_on_many_hosts_at_once_beside_living_hives_are_no_mass_silence() {
-    let mut town = town();
+    let mut town = Town::five_zones();
     town.pass(town.interval * 4, |_, worker| worker != Some(0));
     let happened = town.events();
     assert!(happened.protections().0.is_empty() && happened.hosts_down().is_empty());

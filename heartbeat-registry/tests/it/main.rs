@@ -24,6 +24,7 @@ mod fleet;
 #[cfg(all(feature = "client", feature = "http"))]
 mod follow;
 mod guard;
+mod host_down;
 #[cfg(feature = "http")]
 mod http;
 mod identity;

@@ -37,6 +37,13 @@ pub(crate) struct Town {
 }
 
 impl Town {
+    /// Five zones of four hosts, each with a hive and two workers; everyone has beaten for a while.
+    pub(crate) fn five_zones() -> Self {
+        let mut town = Self::new(5, 4, 2, Duration::from_secs(5));
+        town.settle();
+        town
+    }
+
     /// Everyone beats at the same interval, each with a phase of its own.
     pub(crate) fn new(zones: u32, hosts: u32, workers: u32, interval: Duration) -> Self {
         let world = World::with(FleetConfig { policy: Policy::every(interval), ..FleetConfig::default() });
