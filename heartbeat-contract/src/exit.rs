@@ -9,7 +9,8 @@ use crate::{MAX_SAFE_INTEGER, MemberId, field};
 pub(crate) const MAX_EXITS: usize = 256;
 
 /// The process of a worker that ended. Told with each beat of the hive for a while, since beats get lost; it explains why
-/// the worker is silent, and by itself fails nobody.
+/// the worker is silent, and by itself fails nobody. Tell which run ended, or how long ago: what tells neither is believed of
+/// whichever run is silent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessExit {
     /// Whose process it was.

@@ -22,11 +22,15 @@ pub struct ProtectionView {
     pub hosts: u64,
     /// How many members are held so far.
     pub members: u64,
+    /// Whether it has ended, and hosts that are still silent are let go one after the other; those may still be confirmed as
+    /// lost.
+    #[serde(default)]
+    pub letting_go: bool,
 }
 
 /// The protections that hold just now.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProtectionsPage {
-    /// In the order of their zones, the whole fleet first.
+    /// In the order of their zones, the whole fleet first; then zones whose hosts are let go.
     pub protections: Vec<ProtectionView>,
 }

@@ -86,7 +86,7 @@ fn said(cause: Cause) -> Option<&'static str> {
         Cause::ProcessDead => Some("its process is gone"),
         Cause::Hung => Some("its process is there, but does not answer"),
         Cause::Network => Some("it answers, but its beats do not get through"),
-        Cause::HostDown => Some("it is not alone: its hive and all others on its host are silent"),
+        Cause::HostDown => Some("it is not alone: its whole host fell silent"),
         Cause::Stuck => Some("it beats, but its work does not get on"),
         _ => None,
     }
@@ -159,7 +159,9 @@ fn next(told: &Explanation) -> Option<String> {
         ..60_000 => seconds(in_ms),
         _ => humane(Duration::from_secs(in_ms / 1000)),
     };
-    Some(format!("If it stays silent, it is {to} in {within}, at {at:.3}."))
+    let is_silent = told.deadlines.is_some_and(|deadlines| deadlines.degraded_in_ms <= 0) || !told.state.is_online();
+    let if_silent = if is_silent { "If it stays silent" } else { "If no beat comes" };
+    Some(format!("{if_silent}, it is {to} in {within}, at {at:.3}."))
 }
 
 fn way_back(told: &Explanation, hot: &Hot, cold: &Cold) -> String {
@@ -171,6 +173,7 @@ fn way_back(told: &Explanation, hot: &Hot, cold: &Cold) -> String {
         _ if cold.is_stuck() => "It comes back with the first beat that shows progress, or no work.".to_owned(),
         _ if is_unwell => "It comes back once it beats in time and calls itself healthy.".to_owned(),
         _ => match told.policy.recover_after.saturating_sub(hot.recovered().into()) {
+            0 | 1 if !hot.has_beaten() => "Its first beat makes it healthy.".to_owned(),
             0 | 1 => "It comes back with its next beat.".to_owned(),
             beats => format!("It comes back with {beats} beats in a row in time."),
         },

@@ -101,7 +101,8 @@ impl Fleet {
     }
 
     /// Ends a protection, of a zone or of `_all`, since its hosts are really lost: members of those that are still silent
-    /// are judged at once. Returns what it was; `None` if there is none.
+    /// are judged at once, also where they are let go one after the other already. Returns what it was; `None` if there is
+    /// none.
     pub fn confirm_protection(&self, zone: &str) -> Option<ProtectionView> {
         self.engine.end_protection(zone, Word::Confirm).map(|(ended, _)| ended)
     }

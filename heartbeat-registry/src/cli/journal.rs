@@ -12,9 +12,10 @@ use crate::subscription::{Events, SubscriptionError};
 pub(super) fn transition(alert: Alert) {
     let Alert { kind, member, from, to, age, .. } = &alert;
     let (age, why) = (seconds(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)), alert.evidence.join("; "));
+    let cause = alert.cause.map(tracing::field::display);
     match to {
-        HealthState::Failed => tracing::warn!(%kind, %member, %from, %to, age, why),
-        _ => tracing::info!(%kind, %member, %from, %to, age, why),
+        HealthState::Failed => tracing::warn!(%kind, %member, %from, %to, cause, age, why),
+        _ => tracing::info!(%kind, %member, %from, %to, cause, age, why),
     }
 }
 

@@ -281,10 +281,11 @@ fn event_cells(event: &Event) -> [String; 6] {
 }
 
 pub(super) fn protections(protections: &[ProtectionView]) -> String {
-    let mut table = table(["ZONE", "SINCE", "UNTIL", "SILENT HOSTS", "OF", "MEMBERS HELD"]);
+    let mut table = table(["ZONE", "", "SINCE", "UNTIL", "SILENT HOSTS", "OF", "MEMBERS HELD"]);
     for held in protections {
         table.add_row(cells([
             held.zone.clone(),
+            if held.letting_go { "letting go" } else { "held" }.to_owned(),
             format!("{:.0}", held.since),
             format!("{:.0}", held.until),
             held.silent_hosts.to_string(),
@@ -334,8 +335,9 @@ fn judged_by(member: &MemberView) -> String {
     let [degraded, critical, failed] =
         [policy.degraded_after(), policy.critical_after(), policy.failed_after()].map(humane);
     format!(
-        "a beat every {}: degraded after {degraded}, critical after {critical}, failed after {failed}",
-        humane(policy.interval)
+        "a beat every {}: degraded after {degraded}, critical after {critical}, failed after {failed} ({})",
+        humane(policy.interval),
+        policy.detector
     )
 }
 

@@ -102,6 +102,9 @@ async fn protection(ProtectionArgs { confirm, release, from }: ProtectionArgs) -
         (_, Some(zone)) => client.release_protection(&zone).await,
         (None, None) => {
             let ProtectionsPage { protections } = client.protections().await.map_err(failed)?;
+            if protections.is_empty() {
+                output::tell("no protection is running");
+            }
             return output::many(from.output, &protections, || output::protections(&protections));
         }
     };

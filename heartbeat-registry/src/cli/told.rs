@@ -22,7 +22,9 @@ pub(super) fn told(body: &EventBody) -> (String, String) {
         }
         EventBody::Forgotten { reason } => ("forgotten".to_owned(), reason.to_string()),
         EventBody::Policy { policy } => {
-            let detail = format!("every {}, threshold {}", humane(policy.interval), policy.threshold);
+            let (every, stuck) = (humane(policy.interval), humane(policy.stuck_after));
+            let detail =
+                format!("every {every}, threshold {}, {}, stuck after {stuck}", policy.threshold, policy.detector);
             ("policy".to_owned(), detail)
         }
         EventBody::Directive { directive, outcome } => (format!("directive {directive}"), outcome.to_string()),

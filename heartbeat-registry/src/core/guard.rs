@@ -31,6 +31,14 @@ impl Scope {
     pub(crate) fn parse(name: &str) -> Option<Self> {
         if name == Self::ALL { Some(Self::All) } else { Zone::new(name).ok().map(Self::Zone) }
     }
+
+    /// Whether the hosts of a zone are among them.
+    pub(crate) fn has(&self, zone: &Zone) -> bool {
+        match self {
+            Self::All => true,
+            Self::Zone(own) => own == zone,
+        }
+    }
 }
 
 impl std::fmt::Display for Scope {

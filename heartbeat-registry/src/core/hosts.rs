@@ -39,8 +39,8 @@ struct Home {
     in_mass: bool,
     /// Members whom the guard holds, and for how long.
     held: BTreeMap<Member, Hold>,
-    /// Until when its members are held still, once the guard has let it go.
-    released: Option<u64>,
+    /// Since when the guard lets it go, and until when its members are held still.
+    released: Option<(u64, u64)>,
     /// When it was heard again as one of too many, and the largest interval of the members that had shown its silence.
     back: Option<(u64, u64)>,
     /// The event that told that it is down.
@@ -89,6 +89,15 @@ pub(crate) enum Word {
     Confirm,
     /// There is nothing to protect: as if it had ended by itself.
     Release,
+}
+
+/// Hosts that the guard lets go, a tenth at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LettingGo {
+    pub(crate) since: u64,
+    pub(crate) until: u64,
+    pub(crate) hosts: usize,
+    pub(crate) members: usize,
 }
 
 /// What of the fleet changed besides the member it was about.
@@ -243,7 +252,7 @@ impl Hosts {
         let home = self.homes.get(key).filter(|home| home.members.contains(member))?;
         let (since, until) = match (home.silent.filter(|silent| silent.since == home.host.heard()), home.released) {
             (None, _) => home.back.map(|(back, of_host)| (back, back + grace(interval.max(of_host))))?,
-            (Some(_), Some(until)) => (at, until),
+            (Some(_), Some(released)) => released,
             (Some(silent), None) => {
                 let scope = self.protect(key, silent, at, changes)?;
                 let protection = self.protections.get_mut(&scope)?;
@@ -320,12 +329,37 @@ impl Hosts {
             let until = if word == Word::Confirm { at } else { end };
             let Some(home) = self.homes.get_mut(&key) else { continue };
             let before = home.standing();
-            home.released = Some(until);
+            home.released = Some((at, until));
             for (member, hold) in &mut home.held {
                 hold.until = until;
                 changes.holds.push(Rehold { member: member.clone(), hold: *hold });
             }
             self.stand(&key, before);
+        }
+    }
+
+    /// The hosts of each zone that the guard lets go, a tenth at a time.
+    pub(crate) fn letting_go(&self, at: u64) -> BTreeMap<&Zone, LettingGo> {
+        let mut zones: BTreeMap<&Zone, LettingGo> = BTreeMap::new();
+        for home in self.homes.values() {
+            let Some((since, until)) = home.released.filter(|(_, until)| at < *until) else { continue };
+            let zone = zones.entry(&home.zone).or_insert(LettingGo { since, until, hosts: 0, members: 0 });
+            (zone.since, zone.until) = (zone.since.min(since), zone.until.max(until));
+            zone.hosts += 1;
+            zone.members += home.held.len();
+        }
+        zones
+    }
+
+    /// The hosts that the guard lets go are really lost: their members are judged at once.
+    pub(crate) fn let_go_at_once(&mut self, scope: &Scope, at: u64, changes: &mut Changes) {
+        for home in self.homes.values_mut().filter(|home| scope.has(&home.zone)) {
+            let Some((_, until)) = home.released.as_mut().filter(|(_, until)| at < *until) else { continue };
+            *until = at;
+            for (member, hold) in &mut home.held {
+                hold.until = at;
+                changes.holds.push(Rehold { member: member.clone(), hold: *hold });
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Two runs of one id: the one that was replaced, and whether it lives on.
 
-use heartbeat_contract::EventBody;
+use heartbeat_contract::{EventBody, HealthState};
 
 use super::member::{Beat, Cold, Hot};
 use super::now::Now;
@@ -69,7 +69,7 @@ fn is_made_after(beat: &Beat<'_>, incarnation: u64) -> bool {
 impl Cold {
     /// Where the two live runs of its id beat from, the older first; `None` if there is but one.
     pub(crate) fn rivals(&self, hot: &Hot, now: &Now) -> Option<[Origin; 2]> {
-        let rival = self.replaced.as_ref()?.rival?;
+        let rival = self.replaced.as_ref()?.rival.filter(|_| hot.state != HealthState::Left)?;
         let is_recent = now.at < rival.at + BELIEVED_FOR * hot.interval();
         is_recent.then_some([rival.origin, self.origin])
     }

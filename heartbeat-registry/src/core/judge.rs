@@ -64,7 +64,7 @@ pub(crate) fn explain(state: HealthState, hot: &Hot, cold: &Cold, now: &Now) -> 
     evidence.extend(cold.finding.as_ref().map(|finding| finding.words.clone()));
     let cause = cold.finding.as_ref().map_or(Cause::Silent, |finding| finding.cause());
     let Some(event) = cold.group else { return (Some(cause), evidence) };
-    evidence.push(format!("all of its host {} is silent (event {event})", cold.host_key()));
+    evidence.push(format!("all members on its host {} fell silent (event {event})", cold.host_key()));
     (Some(Cause::HostDown), evidence)
 }
 

@@ -40,7 +40,7 @@ pub(crate) use guard::{Protection, Scope};
 pub(crate) use hear::{Accepted, Verdict};
 pub(crate) use hold::Hold;
 pub(crate) use host::Host;
-pub(crate) use hosts::{Changes, Hosts, Member, Rehold, Whole, Word};
+pub(crate) use hosts::{Changes, Hosts, LettingGo, Member, Rehold, Whole, Word};
 pub(crate) use judge::explain;
 pub(crate) use member::{Attachment, Beat, Cold, Hot, Key, KindIndex};
 pub(crate) use now::{Now, micros};

@@ -8,8 +8,8 @@ use heartbeat_contract::{EventBody, ProtectionView, ProtectionsPage};
 use super::Engine;
 use super::sweep::LONGEST_SLEEP;
 use crate::core::{
-    Changes, Fact, Fate, Host, Hosts, Member, Noticed, Notices, Now, Protection, Rehold, Scope, Table, Whole, Word,
-    micros,
+    Changes, Fact, Fate, Host, Hosts, LettingGo, Member, Noticed, Notices, Now, Protection, Rehold, Scope, Table,
+    Whole, Word, micros,
 };
 use crate::lock::lock;
 use crate::log::Entry;
@@ -192,7 +192,9 @@ impl Engine {
         let hosts = self.hosts();
         let protections = hosts.protections();
         let views = protections.map(|(scope, protection, members)| view(scope, protection, members, &now));
-        ProtectionsPage { protections: views.collect() }
+        let letting_go = hosts.letting_go(now.at);
+        let others = letting_go.iter().map(|(zone, hosts)| view_of_letting_go(&zone.to_string(), *hosts, &now));
+        ProtectionsPage { protections: views.chain(others).collect() }
     }
 
     /// Ends a protection by an operator's word; returns what it was, and the number of the event that tells it.
@@ -202,9 +204,13 @@ impl Engine {
         let mut changes = Changes::default();
         let ended = {
             let mut hosts = self.hosts();
-            let ended = hosts.protections().find(|(running, ..)| **running == scope);
-            let ended = ended.map(|(scope, protection, members)| view(scope, protection, members, &now))?;
+            let running = hosts.protections().find(|(running, ..)| **running == scope);
+            let running = running.map(|(scope, protection, members)| view(scope, protection, members, &now));
+            let ended = running.or_else(|| of_letting_go(&hosts, &scope, &now).filter(|_| word == Word::Confirm))?;
             hosts.end(&scope, word, now.at, &mut changes);
+            if word == Word::Confirm {
+                hosts.let_go_at_once(&scope, now.at, &mut changes);
+            }
             ended
         };
         let Changes { events, holds } = changes;
@@ -222,5 +228,31 @@ fn view(scope: &Scope, protection: &Protection, members: usize, now: &Now) -> Pr
         silent_hosts: protection.silent() as u64,
         hosts: protection.of as u64,
         members: members as u64,
+        letting_go: false,
     }
+}
+
+fn view_of_letting_go(zone: &str, LettingGo { since, until, hosts, members }: LettingGo, now: &Now) -> ProtectionView {
+    ProtectionView {
+        zone: zone.to_owned(),
+        since: now.wall_at(since),
+        until: now.wall_at(until),
+        silent_hosts: hosts as u64,
+        hosts: hosts as u64,
+        members: members as u64,
+        letting_go: true,
+    }
+}
+
+/// What is let go of a scope, if anything is.
+fn of_letting_go(hosts: &Hosts, scope: &Scope, now: &Now) -> Option<ProtectionView> {
+    let zones = hosts.letting_go(now.at);
+    let of_scope = zones.into_iter().filter(|(zone, _)| scope.has(zone)).map(|(_, hosts)| hosts);
+    let all = of_scope.reduce(|sum, zone| LettingGo {
+        since: sum.since.min(zone.since),
+        until: sum.until.max(zone.until),
+        hosts: sum.hosts + zone.hosts,
+        members: sum.members + zone.members,
+    });
+    all.map(|all| view_of_letting_go(&scope.to_string(), all, now))
 }

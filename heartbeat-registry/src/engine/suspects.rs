@@ -87,7 +87,7 @@ impl Engine {
         };
         drop(kinds);
         for exit in exits {
-            let finding = Finding { found: Found::Gone, at: now.at, words: format!("{hive} reports: {exit}") };
+            let finding = Finding { found: Found::Gone, at: now.at, words: format!("hive {hive} reports: {exit}") };
             let ended = exit.age_ms.map(|age| now.at.saturating_sub(age.saturating_mul(1000)));
             let source = Source::Hive { hive, incarnation: exit.incarnation, ended };
             self.found(workers, &exit.worker_id, source, finding);

@@ -1,5 +1,6 @@
 //! One probe of each member that becomes suspect, while there is still time before it fails.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,7 +84,8 @@ fn said(found: &Verification) -> String {
 fn refused(error: &VerifyError) -> Option<String> {
     let is_usual =
         matches!(error, VerifyError::Unknown { .. } | VerifyError::Left { .. } | VerifyError::NoEndpoint { .. });
-    (!is_usual).then(|| format!("not probed: {error}"))
+    let causes = std::iter::successors(Some(error as &dyn Error), |&error| error.source());
+    (!is_usual).then(|| format!("not probed: {}", causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")))
 }
 
 /// Has the engine keep suspects, for as long as this lives.

@@ -105,6 +105,24 @@ fn an_operator_confirms_a_loss_or_lets_go_of_it() {
 }
 
 #[test]
+fn hosts_that_are_let_go_one_after_the_other_are_shown_and_can_still_be_confirmed_as_lost() {
+    let mut town = Town::new(1, 20, 0, secs(5));
+    town.settle();
+    town.pass(town.deadline() + secs(5), |_, _| false);
+    let fleet = town.world.fleet.clone();
+    fleet.release_protection("_all").unwrap();
+    town.pass(secs(7), |_, _| false);
+    assert_eq!(town.events().failed().len(), 4);
+    let page = fleet.protections().protections;
+    assert_eq!((page.len(), page[0].zone.as_str(), page[0].letting_go, page[0].silent_hosts), (1, "zone-0", true, 16));
+    assert!(fleet.release_protection("zone-0").is_none(), "that is what happens already");
+    assert_eq!(fleet.confirm_protection("zone-0").unwrap().members, 16);
+    town.pass(millis(100), |_, _| false);
+    assert_eq!(town.events().failed().len(), 16);
+    assert!(fleet.confirm_protection("zone-0").is_none() && fleet.protections().protections.is_empty());
+}
+
+#[test]
 fn once_most_hosts_are_back_those_that_stay_silent_fail_soon() {
     let mut town = Town::five_zones();
     town.pass(secs(30), |place, _| place.zone != 2);

@@ -86,7 +86,7 @@ fn a_hive_that_reports_an_exit_says_why_its_worker_is_silent() {
     let happened = town.events();
     let (cause, evidence) = cause_of_failure(&happened.0);
     assert_eq!(cause, Some(Cause::ProcessDead));
-    assert!(evidence.contains("hive-0-0 reports: process 4711 was ended by signal 9"), "{evidence}");
+    assert!(evidence.contains("hive hive-0-0 reports: process 4711 was ended by signal 9"), "{evidence}");
 
     // One that has beaten since is not the one that ended, nor are workers of other hives.
     town.pass(secs(10), |_, _| true);

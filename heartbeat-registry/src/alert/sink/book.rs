@@ -34,7 +34,7 @@ enum Subject {
 
 /// A member in a state that is to be told.
 #[derive(Clone, Debug)]
-struct Down {
+pub(super) struct Down {
     who: Who,
     to: HealthState,
     alert: Arc<Lasting>,
@@ -171,8 +171,12 @@ impl Book {
             self.back(event, who, seen, told);
         }
         let is_asked_for = self.rule.asks_for(to) && self.rule.admits(&who.0, &who.1, seen.map(|seen| &seen.zone));
+        let down = || {
+            let alert = Arc::new(Lasting::member(event, who, to, seen));
+            Down { who: who.clone(), to, alert }
+        };
         if let Some(n) = group {
-            self.failed_with_host(event, who, n, is_asked_for, seen, told);
+            self.failed_with_host(event, who, n, is_asked_for.then(down), seen, told);
         }
         if !is_asked_for {
             if let Some(down) = self.flapping.get_mut(who) {
@@ -192,10 +196,6 @@ impl Book {
             self.flapping.entry(who.clone()).and_modify(|down| *down = None);
             return;
         }
-        let down = || {
-            let alert = Arc::new(Lasting::member(event, who, to, seen));
-            Down { who: who.clone(), to, alert }
-        };
         if let Some(state) = self.flapping.get_mut(who) {
             *state = Some(down());
         } else if self.cooldown.admits(&who.0, &who.1, to, event.at, down) {
@@ -303,7 +303,7 @@ impl Book {
         event: &Event,
         who: &Who,
         n: u64,
-        is_asked_for: bool,
+        down: Option<Down>,
         seen: Option<&Sighting>,
         told: &mut Vec<Notice>,
     ) {
@@ -311,15 +311,23 @@ impl Book {
             let id = EventId { log: event.id.log.clone(), n };
             (seen.map(|seen| seen.host.clone()), Lasting::host_of(event, id, seen))
         };
-        if let Some(alert) = self.hosts.failed(n, who, is_asked_for, unknown) {
+        if let Some(alert) = self.hosts.failed(n, who, down, unknown) {
             self.begin(Subject::Host(n), alert, told);
         }
     }
 
-    /// A member is heard of again, or forgotten: a host of which none is down any more is back.
+    /// A member is heard of again, or forgotten: a host may be back. Those on it that stay down are told of one by one, but
+    /// not before a cooldown is over, since a host does not come back all at once.
     fn back(&mut self, event: &Event, who: &Who, seen: Option<&Sighting>, told: &mut Vec<Notice>) {
-        for n in self.hosts.back(who, seen.map(|seen| seen.host.as_str())) {
+        for (n, down) in self.hosts.back(who, seen.map(|seen| seen.host.as_str())) {
             self.end(&Subject::Host(n), event, told);
+            for down in down {
+                let (kind, id) = down.who.clone();
+                self.cooldown.mark(&down.who, down.to, event.at);
+                if self.cooldown.admits(&kind, &id, down.to, event.at, || down.clone()) {
+                    self.tell(down, told);
+                }
+            }
         }
     }
 }

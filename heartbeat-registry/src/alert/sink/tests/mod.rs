@@ -220,6 +220,21 @@ fn a_host_that_is_down_is_one_alert_until_all_that_failed_with_it_are_back() {
 }
 
 #[test]
+fn a_host_is_up_again_with_its_hive_and_who_stays_down_is_told_of_alone_after_a_while() {
+    let hive = |log: &mut Log, body| all(&log.hear_of(Some((Kind::HIVE, id("h1"))), body));
+    let mut log = Log::new();
+    log.fleet(host_down(&[]));
+    for name in ["a", "b"] {
+        assert_eq!(log.said(name, with_host(1)), NOTHING);
+    }
+    assert_eq!(hive(&mut log, with_host(1)), NOTHING);
+    assert_eq!(hive(&mut log, transition(Healthy)), ["5 -HostDown h1"]);
+    assert_eq!(log.goes("a", Healthy), NOTHING, "it took a second longer than its hive");
+    assert_eq!(log.pass(Duration::from_secs(58)), NOTHING);
+    assert_eq!(log.pass(Duration::from_secs(1)), ["3 MemberFailed b"]);
+}
+
+#[test]
 fn a_host_that_is_heard_of_before_any_of_its_members_failed_is_back() {
     let mut log = Log::new();
     log.fleet(host_down(&[]));
