@@ -1,5 +1,7 @@
 //! The book of hosts: who lives where, which hosts are silent, and whom the guard protects.
 
+mod letting_go;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,6 +12,8 @@ use super::guard::{Protection, Scope, Silent, grace};
 use super::hold::Hold;
 use super::host::{Host, HostKey};
 use super::member::KindIndex;
+
+pub(crate) use letting_go::LettingGo;
 
 /// A member, by kind and id.
 pub(crate) type Member = (KindIndex, MemberId);
@@ -89,15 +93,6 @@ pub(crate) enum Word {
     Confirm,
     /// There is nothing to protect: as if it had ended by itself.
     Release,
-}
-
-/// Hosts that the guard lets go, a tenth at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LettingGo {
-    pub(crate) since: u64,
-    pub(crate) until: u64,
-    pub(crate) hosts: usize,
-    pub(crate) members: usize,
 }
 
 /// What of the fleet changed besides the member it was about.
@@ -335,31 +330,6 @@ impl Hosts {
                 changes.holds.push(Rehold { member: member.clone(), hold: *hold });
             }
             self.stand(&key, before);
-        }
-    }
-
-    /// The hosts of each zone that the guard lets go, a tenth at a time.
-    pub(crate) fn letting_go(&self, at: u64) -> BTreeMap<&Zone, LettingGo> {
-        let mut zones: BTreeMap<&Zone, LettingGo> = BTreeMap::new();
-        for home in self.homes.values() {
-            let Some((since, until)) = home.released.filter(|(_, until)| at < *until) else { continue };
-            let zone = zones.entry(&home.zone).or_insert(LettingGo { since, until, hosts: 0, members: 0 });
-            (zone.since, zone.until) = (zone.since.min(since), zone.until.max(until));
-            zone.hosts += 1;
-            zone.members += home.held.len();
-        }
-        zones
-    }
-
-    /// The hosts that the guard lets go are really lost: their members are judged at once.
-    pub(crate) fn let_go_at_once(&mut self, scope: &Scope, at: u64, changes: &mut Changes) {
-        for home in self.homes.values_mut().filter(|home| scope.has(&home.zone)) {
-            let Some((_, until)) = home.released.as_mut().filter(|(_, until)| at < *until) else { continue };
-            *until = at;
-            for (member, hold) in &mut home.held {
-                hold.until = at;
-                changes.holds.push(Rehold { member: member.clone(), hold: *hold });
-            }
         }
     }
 

@@ -193,7 +193,7 @@ impl Engine {
         let protections = hosts.protections();
         let views = protections.map(|(scope, protection, members)| view(scope, protection, members, &now));
         let letting_go = hosts.letting_go(now.at);
-        let others = letting_go.iter().map(|(zone, hosts)| view_of_letting_go(&zone.to_string(), *hosts, &now));
+        let others = letting_go.iter().map(|(zone, hosts)| view_of_letting_go(zone.as_ref(), *hosts, &now));
         ProtectionsPage { protections: views.chain(others).collect() }
     }
 
