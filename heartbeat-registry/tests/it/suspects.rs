@@ -186,3 +186,18 @@ async fn beyond_the_queue_suspects_are_dropped_and_counted() {
     assert_eq!(probed.world.fleet.stats().probes.dropped, 1_500 - 1_024);
     probed.probed(1_024).await;
 }
+
+#[tokio::test]
+async fn an_answer_that_comes_after_the_failure_explains_it_and_brings_nobody_back() {
+    let mut probed = Probed::new();
+    let endpoint = Endpoint::waiting(OK).await;
+    probed.fall_silent(&endpoint.url()).await;
+    endpoint.is_asked(1).await;
+    probed.world.pass(secs(1) + millis(1));
+    probed.world.events();
+    endpoint.answer_one();
+    probed.probed(1).await;
+    let view = probed.world.workers.view(&id("a")).unwrap();
+    assert_eq!((view.state, view.cause, view.holds.len()), (HealthState::Failed, Some(Cause::Network), 0));
+    assert!(probed.world.events().is_empty());
+}
