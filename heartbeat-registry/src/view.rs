@@ -124,9 +124,7 @@ impl Engine {
             blind: self.blind_stats(now.mono),
         }
     }
-}
 
-impl Engine {
     /// The share of the time of all members in which they were not failed.
     fn availability(&self, now: &Now) -> Option<f64> {
         let uptimes = self.shards().iter().map(|shard| lock(shard).uptime(now));

@@ -143,9 +143,7 @@ impl CanaryHandle {
             tracing::error!("the thread that sends canaries had panicked");
         }
     }
-}
 
-impl CanaryHandle {
     /// Waits until they have ended with their fleet.
     ///
     /// # Cancel safety
