@@ -74,6 +74,14 @@ impl Home {
         self.released.is_none().then_some(standing)
     }
 
+    /// All members that it holds are held until another moment.
+    fn hold_until(&mut self, until: u64, changes: &mut Changes) {
+        for (member, hold) in &mut self.held {
+            hold.until = until;
+            changes.holds.push(Rehold { member: member.clone(), hold: *hold });
+        }
+    }
+
     fn scopes(&self) -> [Scope; 2] {
         [Scope::All, Scope::Zone(self.zone.clone())]
     }
@@ -295,10 +303,7 @@ impl Hosts {
             for key in zone.silent_hosts() {
                 let Some(home) = self.homes.get_mut(key) else { continue };
                 all.add(key.clone(), home.silent.unwrap_or(Silent { since: all.since, interval: 0 }));
-                for (member, hold) in &mut home.held {
-                    hold.until = all.until;
-                    changes.holds.push(Rehold { member: member.clone(), hold: *hold });
-                }
+                home.hold_until(all.until, changes);
             }
         }
     }
@@ -325,10 +330,7 @@ impl Hosts {
             let Some(home) = self.homes.get_mut(&key) else { continue };
             let before = home.standing();
             home.released = Some((at, until));
-            for (member, hold) in &mut home.held {
-                hold.until = until;
-                changes.holds.push(Rehold { member: member.clone(), hold: *hold });
-            }
+            home.hold_until(until, changes);
             self.stand(&key, before);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use heartbeat_contract::Zone;
 
-use super::{Changes, Hosts, Rehold};
+use super::{Changes, Hosts};
 use crate::core::guard::Scope;
 
 /// Hosts that the guard lets go, a tenth at a time.
@@ -35,10 +35,7 @@ impl Hosts {
         for home in self.homes.values_mut().filter(|home| scope.has(&home.zone)) {
             let Some((_, until)) = home.released.as_mut().filter(|(_, until)| at < *until) else { continue };
             *until = at;
-            for (member, hold) in &mut home.held {
-                hold.until = at;
-                changes.holds.push(Rehold { member: member.clone(), hold: *hold });
-            }
+            home.hold_until(at, changes);
         }
     }
 }
