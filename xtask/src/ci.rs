@@ -84,6 +84,7 @@ fn every_change(tasks: &[String]) -> Vec<Step<'_>> {
 fn by_command_only() -> Vec<Step<'static>> {
     vec![
         step("mutants", mutants::run),
+        step("million counts", counts::a_million),
         step("demos", || (0..DEMOS).try_for_each(|_| demo::run(ShowFor::at_least_the_script(LONG_DEMO)?))),
         step("long-stop", || stop::run(Stop::FULL)),
         step("full qos", || qos::run(&qos::What::default(), program::workspace_root())),
