@@ -92,6 +92,9 @@ pub enum EventBody {
     HostDown {
         /// The host.
         host: String,
+        /// The zone it is in.
+        #[serde(default)]
+        zone: Zone,
         /// How many members it has, the hive included.
         members: u64,
         /// Those of them that had failed, and were told of, before the whole host was known to be silent: `worker/a`. At
@@ -111,6 +114,9 @@ pub enum EventBody {
         /// Of how many that were heard before the first went silent.
         #[serde(default)]
         hosts: u64,
+        /// Why it ended, once it has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended: Option<ProtectionEnd>,
     },
     /// The registry itself could not listen for too long, or can again.
     RegistryBlind {
@@ -179,6 +185,25 @@ words! {
         Stale = "stale",
         /// It made room for a new member.
         Room = "room",
+        /// A word this version does not know.
+        Unknown = "unknown",
+    }
+    fallback Unknown;
+}
+
+words! {
+    /// Why the guard against mass silence holds members no longer.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum ProtectionEnd {
+        /// Its time was over, or most hosts are heard again.
+        Over = "over",
+        /// An operator said that the hosts are lost.
+        Confirmed = "confirmed",
+        /// An operator said that there is nothing to protect.
+        Released = "released",
+        /// It has become one of the whole fleet, `_all`.
+        Widened = "widened",
         /// A word this version does not know.
         Unknown = "unknown",
     }

@@ -56,7 +56,9 @@ pub use batch::{Batch, BatchError, MAX_BATCH_BYTES, MAX_BATCH_ITEMS};
 pub use beat::{BeatInfo, MAX_INTERVAL, MAX_SAFE_INTEGER, MIN_INTERVAL, Order, Progress};
 pub use decode::{DecodeError, FieldError, MAX_BEAT_BYTES, Violations, decode, validate};
 pub use directive::{AskedDirective, Directive, DirectiveOutcome, DirectiveRequest};
-pub use event::{Event, EventBody, EventId, EventsLagged, EventsPage, EventsReset, ForgetReason, InvalidEventId};
+pub use event::{
+    Event, EventBody, EventId, EventsLagged, EventsPage, EventsReset, ForgetReason, InvalidEventId, ProtectionEnd,
+};
 pub use exit::ProcessExit;
 pub use explanation::{Explanation, NextChange, NextStep, Rule};
 pub use history::{HistoryEntry, HistoryPage};

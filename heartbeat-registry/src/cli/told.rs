@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use heartbeat_contract::EventBody;
+use heartbeat_contract::{EventBody, ProtectionEnd};
 
 use crate::readable::{humane, seconds};
 
@@ -28,17 +28,23 @@ pub(super) fn told(body: &EventBody) -> (String, String) {
             ("policy".to_owned(), detail)
         }
         EventBody::Directive { directive, outcome } => (format!("directive {directive}"), outcome.to_string()),
-        EventBody::HostDown { host, members, failed_before } => (format!("host {host} is down"), {
+        EventBody::HostDown { host, members, failed_before, .. } => (format!("host {host} is down"), {
             let before = format!("; told of before: {}", failed_before.join(", "));
             format!("all {members} members are silent{}", if failed_before.is_empty() { "" } else { &before })
         }),
-        EventBody::Protection { zone, active: true, silent_hosts, hosts } => {
+        EventBody::Protection { zone, active: true, silent_hosts, hosts, .. } => {
             let why =
                 format!("{silent_hosts} of {hosts} hosts fell silent at once: their members are held before failed");
             (format!("protection of {zone} began"), why)
         }
-        EventBody::Protection { zone, silent_hosts, .. } => {
-            (format!("protection of {zone} ended"), format!("{silent_hosts} of its hosts are still silent"))
+        EventBody::Protection { zone, silent_hosts, ended, .. } => {
+            let how = match ended {
+                Some(ProtectionEnd::Confirmed) => "an operator confirmed the loss: ",
+                Some(ProtectionEnd::Released) => "an operator released it: ",
+                Some(ProtectionEnd::Widened) => "it is one of the whole fleet now: ",
+                _ => "",
+            };
+            (format!("protection of {zone} ended"), format!("{how}{silent_hosts} of its hosts are still silent"))
         }
         EventBody::RegistryBlind { credited_ms, window_ms, active } => {
             let what = if *active { "the registry is blind" } else { "the registry sees again" };

@@ -5,7 +5,7 @@ mod letting_go;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use heartbeat_contract::{EventBody, HoldReason, Kind, MemberId, Zone};
+use heartbeat_contract::{EventBody, HoldReason, Kind, MemberId, ProtectionEnd, Zone};
 
 use super::crowd::{Crowd, Standing};
 use super::guard::{Protection, Scope, Silent, grace};
@@ -103,6 +103,15 @@ pub(crate) enum Word {
     Release,
 }
 
+impl From<Word> for ProtectionEnd {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Confirm => Self::Confirmed,
+            Word::Release => Self::Released,
+        }
+    }
+}
+
 /// What of the fleet changed besides the member it was about.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
@@ -119,8 +128,8 @@ pub(crate) enum Whole {
     No,
     /// It is, which this event told.
     Down(u64),
-    /// It is if all of these are silent, since a moment.
-    Perhaps(Vec<Member>, u64),
+    /// It is if all of these are silent, since a moment; and its zone.
+    Perhaps(Vec<Member>, u64, Zone),
 }
 
 impl Hosts {
@@ -288,7 +297,7 @@ impl Hosts {
                 if scope == Scope::All {
                     self.absorb(&mut begun, changes);
                 }
-                changes.events.push(told(&scope, &begun, true));
+                changes.events.push(told(&scope, &begun, None));
                 self.protections.insert(scope.clone(), begun);
             }
             return Some(scope);
@@ -299,7 +308,7 @@ impl Hosts {
     /// What was a matter of zones has become one of all.
     fn absorb(&mut self, all: &mut Protection, changes: &mut Changes) {
         for (scope, zone) in std::mem::take(&mut self.protections) {
-            changes.events.push(told(&scope, &zone, false));
+            changes.events.push(told(&scope, &zone, Some(ProtectionEnd::Widened)));
             for key in zone.silent_hosts() {
                 let Some(home) = self.homes.get_mut(key) else { continue };
                 all.add(key.clone(), home.silent.unwrap_or(Silent { since: all.since, interval: 0 }));
@@ -317,16 +326,16 @@ impl Hosts {
     pub(crate) fn end_due(&mut self, at: u64, changes: &mut Changes) {
         let due = |(scope, protection): (&Scope, &Protection)| (protection.until <= at).then(|| scope.clone());
         let scopes: Vec<Scope> = self.protections.iter().filter_map(due).collect();
-        scopes.iter().for_each(|scope| self.end(scope, Word::Release, at, changes));
+        scopes.iter().for_each(|scope| self.end(scope, ProtectionEnd::Over, at, changes));
     }
 
     /// Ends a protection, if there is one. Its hosts that are still silent are let go: they are no part of a mass any more.
-    pub(crate) fn end(&mut self, scope: &Scope, word: Word, at: u64, changes: &mut Changes) {
+    pub(crate) fn end(&mut self, scope: &Scope, ended: ProtectionEnd, at: u64, changes: &mut Changes) {
         let Some(protection) = self.protections.remove(scope) else { return };
-        changes.events.push(told(scope, &protection, false));
+        changes.events.push(told(scope, &protection, Some(ended)));
         let since = |key: &HostKey| self.homes.get(key).and_then(|home| home.silent).map_or(at, |silent| silent.since);
         for (key, end) in protection.release(since, at) {
-            let until = if word == Word::Confirm { at } else { end };
+            let until = if ended == ProtectionEnd::Confirmed { at } else { end };
             let Some(home) = self.homes.get_mut(&key) else { continue };
             let before = home.standing();
             home.released = Some((at, until));
@@ -349,7 +358,7 @@ impl Hosts {
         match (home.silent, home.down) {
             (Some(_), Some(event)) => Whole::Down(event),
             (Some(silent), None) if home.hive.is_some() && home.members.len() > 1 => {
-                Whole::Perhaps(home.members.iter().cloned().collect(), silent.since)
+                Whole::Perhaps(home.members.iter().cloned().collect(), silent.since, home.zone.clone())
             }
             _ => Whole::No,
         }
@@ -364,10 +373,11 @@ impl Hosts {
     }
 }
 
-fn told(scope: &Scope, protection: &Protection, active: bool) -> EventBody {
+fn told(scope: &Scope, protection: &Protection, ended: Option<ProtectionEnd>) -> EventBody {
     EventBody::Protection {
         zone: scope.to_string(),
-        active,
+        active: ended.is_none(),
+        ended,
         silent_hosts: protection.silent() as u64,
         hosts: protection.of as u64,
     }

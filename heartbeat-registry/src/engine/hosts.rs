@@ -155,10 +155,10 @@ impl Engine {
     fn host_down(&self, doomed: &Noticed, now: &Now) -> Option<u64> {
         let host = doomed.host.as_ref()?;
         let whole = self.hosts().whole(&host.key);
-        let (members, since) = match whole {
+        let (members, since, zone) = match whole {
             Whole::No => return None,
             Whole::Down(event) => return Some(event),
-            Whole::Perhaps(members, since) => (members, since),
+            Whole::Perhaps(members, since, zone) => (members, since, zone),
         };
         let mut failed_before = Vec::new();
         for (kind, id) in &members {
@@ -174,7 +174,8 @@ impl Engine {
             }
         }
         failed_before.truncate(NAMED);
-        let body = EventBody::HostDown { host: host.key.to_string(), members: members.len() as u64, failed_before };
+        let (host_name, members) = (host.key.to_string(), members.len() as u64);
+        let body = EventBody::HostDown { host: host_name, zone, members, failed_before };
         let event = self.tell_of_the_fleet([body], now);
         self.hosts().is_down(&host.key, since, event);
         Some(event)
@@ -207,7 +208,7 @@ impl Engine {
             let running = hosts.protections().find(|(running, ..)| **running == scope);
             let running = running.map(|(scope, protection, members)| view(scope, protection, members, &now));
             let ended = running.or_else(|| of_letting_go(&hosts, &scope, &now).filter(|_| word == Word::Confirm))?;
-            hosts.end(&scope, word, now.at, &mut changes);
+            hosts.end(&scope, word.into(), now.at, &mut changes);
             if word == Word::Confirm {
                 hosts.let_go_at_once(&scope, now.at, &mut changes);
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use heartbeat_registry::contract::{Cause, EventBody, HealthState, HiveHeartbeat, HoldReason, Policy};
+use heartbeat_registry::contract::{Cause, EventBody, HealthState, HiveHeartbeat, HoldReason, Policy, ProtectionEnd};
 
 use crate::town::{Place, Town};
 use crate::world::{World, id, millis, secs};
@@ -19,6 +19,7 @@ fn a_zone_that_is_cut_off_for_50_s_fails_nobody_and_is_told_of_once() {
     let mut town = Town::five_zones();
     let happened = cut_off(&mut town, |place| place.zone == 2);
     assert_eq!(happened.protections(), (vec!["zone-2"], vec!["zone-2"]));
+    assert_eq!(happened.ends(), [ProtectionEnd::Over]);
     assert!(happened.failed().is_empty() && happened.hosts_down().is_empty());
     assert_eq!(town.world.fleet.stats().members.healthy, 60);
 }
@@ -98,6 +99,7 @@ fn an_operator_confirms_a_loss_or_lets_go_of_it() {
         town.pass(secs(1), |place, _| place.zone != 2);
         let happened = town.events();
         assert_eq!(happened.protections(), (vec![], vec!["zone-2"]));
+        assert_eq!(happened.ends(), [if confirms { ProtectionEnd::Confirmed } else { ProtectionEnd::Released }]);
         assert_eq!(happened.failed().len(), fail_at_once, "confirmed: {confirms}");
         town.pass(secs(60), |place, _| place.zone != 2);
         assert_eq!(happened.failed().len() + town.events().failed().len(), 12);
@@ -273,6 +275,7 @@ fn what_grows_from_a_zone_to_the_whole_fleet_is_protected_once_as_that() {
     town.pass(secs(25), |_, _| false);
     let happened = town.events();
     assert_eq!(happened.protections(), (vec!["_all"], vec!["zone-2"]));
+    assert_eq!(happened.ends(), [ProtectionEnd::Widened]);
     assert!(happened.failed().is_empty());
     let running = town.world.fleet.protections().protections;
     assert_eq!((running.len(), running[0].silent_hosts, running[0].hosts), (1, 20, 20));

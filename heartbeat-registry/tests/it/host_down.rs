@@ -14,8 +14,8 @@ fn a_host_that_is_lost_is_one_host_down_with_its_workers_within_four_intervals()
     town.pass(town.interval * 4, |place, _| place != lost);
     let happened = town.events();
     let [down] = happened.hosts_down()[..] else { panic!("{:?}", happened.0) };
-    let EventBody::HostDown { host, members, failed_before } = &down.body else { unreachable!() };
-    assert_eq!((host.as_str(), *members, failed_before.len()), ("hive-1-2", 3, 0));
+    let EventBody::HostDown { host, members, failed_before, zone } = &down.body else { unreachable!() };
+    assert_eq!((host.as_str(), zone.as_str(), *members, failed_before.len()), ("hive-1-2", "zone-1", 3, 0));
     let failed = happened.failed();
     assert_eq!(failed.len(), 3);
     assert!(failed.values().all(|(_, group)| *group == Some(down.n)));

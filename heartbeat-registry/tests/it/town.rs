@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use heartbeat_registry::contract::{Event, EventBody, HealthState, HiveHeartbeat, Policy, WorkerHeartbeat, Zone};
+use heartbeat_registry::contract::{
+    Event, EventBody, HealthState, HiveHeartbeat, Policy, ProtectionEnd, WorkerHeartbeat, Zone,
+};
 use heartbeat_registry::{Clock, FleetConfig, HiveRegistry};
 
 use crate::world::{World, every, id, millis, plain, with};
@@ -138,6 +140,15 @@ impl Happened {
             zones.collect()
         };
         (of(true), of(false))
+    }
+
+    /// Why protections ended.
+    pub(crate) fn ends(&self) -> Vec<ProtectionEnd> {
+        let ends = self.0.iter().filter_map(|event| match &event.body {
+            EventBody::Protection { ended, .. } => *ended,
+            _ => None,
+        });
+        ends.collect()
     }
 
     pub(crate) fn hosts_down(&self) -> Vec<&Event> {

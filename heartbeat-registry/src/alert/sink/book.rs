@@ -91,11 +91,11 @@ impl Book {
             (EventBody::DuplicateIdentity { addresses }, Some(who)) => {
                 self.duplicate(event, who, addresses, seen, &mut told);
             }
-            (EventBody::HostDown { host, members, failed_before }, _) => {
-                let alert = Lasting::host(event, host, *members, failed_before);
+            (EventBody::HostDown { host, zone, members, failed_before }, _) => {
+                let alert = Lasting::host(event, host, zone, *members, failed_before);
                 self.host_down(event.n, host, alert, &mut told);
             }
-            (EventBody::Protection { zone, active, silent_hosts, hosts }, _) => {
+            (EventBody::Protection { zone, active, silent_hosts, hosts, .. }, _) => {
                 if *active && (zone == "_all" || self.rule.admits_zone(zone)) {
                     let alert = Lasting::silence(event, zone, *silent_hosts, *hosts);
                     self.begin(Subject::Silence(zone.clone()), alert.into(), &mut told);

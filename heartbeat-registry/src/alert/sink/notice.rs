@@ -89,17 +89,19 @@ impl Lasting {
     }
 
     /// A host all of whose members are silent.
-    pub(super) fn host(event: &Event, host: &str, members: u64, failed_before: &[String]) -> Self {
+    pub(super) fn host(event: &Event, host: &str, zone: &Zone, members: u64, failed_before: &[String]) -> Self {
         let before = failed_before.join(", ");
         Self::new(event, "HostDown", true, format!("host {host} is down with all its {members} members"))
             .with("host", host)
+            .with("zone", zone.as_str())
             .saying("failed_before", before)
     }
 
     /// A host that is down, as one of its members tells.
     pub(super) fn host_of(event: &Event, host: EventId, sighting: Option<&Sighting>) -> Self {
         let name = sighting.map_or("unknown", |sighting| &sighting.host);
-        let mut alert = Self::new(event, "HostDown", true, format!("host {name} is down")).with("host", name);
+        let mut alert =
+            Self::new(event, "HostDown", true, format!("host {name} is down")).with("host", name).seen(sighting);
         alert.labels.remove("kind");
         alert.labels.remove("member");
         alert.annotations.insert("event", host.to_string());

@@ -76,7 +76,11 @@ async fn all_that_concerns_the_fleet_is_taken_as_it_is_written() {
     let (fleet, sink) = fleet(&program);
     let zone = Zone::default().to_string();
     for active in [true, false] {
-        write(&fleet, None, EventBody::Protection { zone: zone.clone(), active, silent_hosts: 3, hosts: 4 });
+        write(
+            &fleet,
+            None,
+            EventBody::Protection { zone: zone.clone(), active, silent_hosts: 3, hosts: 4, ended: None },
+        );
         write(&fleet, None, EventBody::RegistryBlind { credited_ms: 61_000, window_ms: 300_000, active });
         let addresses = vec!["10.0.0.1".to_owned(), "10.0.0.2".to_owned()];
         write(&fleet, Some("twin"), EventBody::DuplicateIdentity { addresses });

@@ -57,7 +57,7 @@ fn with_host(n: u64) -> EventBody {
 
 fn host_down(failed_before: &[&str]) -> EventBody {
     let failed_before = failed_before.iter().map(|name| (*name).to_owned()).collect();
-    EventBody::HostDown { host: "h1".to_owned(), members: 3, failed_before }
+    EventBody::HostDown { host: "h1".to_owned(), zone: Zone::default(), members: 3, failed_before }
 }
 
 fn forgotten() -> EventBody {
@@ -314,8 +314,13 @@ fn what_is_held_back_when_a_member_begins_to_flap_is_told_only_when_it_settles()
 
 #[test]
 fn a_mass_silence_is_one_alert_for_each_zone_and_one_for_all() {
-    let silence =
-        |zone: &str, active| EventBody::Protection { zone: zone.to_owned(), active, silent_hosts: 3, hosts: 4 };
+    let silence = |zone: &str, active| EventBody::Protection {
+        zone: zone.to_owned(),
+        active,
+        silent_hosts: 3,
+        hosts: 4,
+        ended: None,
+    };
     let mut log = Log::with(Rule { zones: vec![Zone::new("z1").unwrap()], ..Rule::default() });
     assert_eq!(log.fleet(silence("z1", true)), ["1 MassSilence z1"]);
     assert_eq!(log.fleet(silence("z2", true)), NOTHING);
