@@ -10,7 +10,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::folder::Folder;
-use crate::host_metrics::{nvidia, together};
+use crate::host_metrics::together;
 use crate::{HostMetrics, HostMetricsConfig};
 
 const LOOKS: u32 = 6_000;
@@ -123,7 +123,7 @@ fn the_numbers_of_nvidias_gpus_are_those_of_cuda_also_beside_others() {
 #[cfg(target_os = "linux")]
 #[test]
 fn where_a_card_has_no_driver_to_ask_it_is_not_said_that_there_is_none() {
-    let gpus = |host: &Folder| nvidia::open(host.config().host)().unwrap().figures;
+    let gpus = |host: &Folder| crate::host_metrics::nvidia::open(host.config().host)().unwrap().figures;
     assert_eq!(gpus(&Folder::new()), Some(vec![]));
     let of_others = Folder::new();
     of_others.card(0, "0000:01:00.0", "0x8086\n", &[]);
