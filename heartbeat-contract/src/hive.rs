@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::Violations;
-use crate::{BeatInfo, HealthStatus, Kind, MemberId, Metadata, Payload, ProcessExit, field, time};
+use crate::{
+    BeatInfo, FailingSource, HealthStatus, Kind, MemberId, Metadata, Payload, ProcessExit, VramInfo, field, time,
+};
 
 /// What a hive, the daemon of a host, sends to say that it is alive, and how its host fares.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,12 +31,22 @@ pub struct HiveHeartbeat {
     /// Memory it has, in GB of 2^30 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ram_total_gb: Option<f64>,
+    /// Space that is not free any more on one of its file systems, that of `/` unless the hive chose another, in GB of 2^30
+    /// bytes. What is kept back for root is not free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_used_gb: Option<f64>,
+    /// The size of that file system, in GB of 2^30 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_total_gb: Option<f64>,
     /// Its GPUs, in the order of their device numbers; empty if it has none, absent if it does not know.
     #[serde(default, deserialize_with = "vram_list", skip_serializing_if = "Option::is_none")]
     pub vram_per_device: Option<Vec<VramInfo>>,
     /// Its hottest processor, in degrees Celsius.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature_celsius: Option<f64>,
+    /// Where figures above come from that are not up to date; at most 16.
+    #[serde(default, deserialize_with = "field::objects", skip_serializing_if = "Vec::is_empty")]
+    pub failing_sources: Vec<FailingSource>,
     /// Figures of its own, at most 64, all finite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<BTreeMap<String, f64>>,
@@ -42,7 +54,7 @@ pub struct HiveHeartbeat {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
     /// Processes of workers on its host that ended a short while ago, at most 256.
-    #[serde(default, deserialize_with = "exits", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "field::objects", skip_serializing_if = "Vec::is_empty")]
     pub exited: Vec<ProcessExit>,
     /// What the protocol needs.
     #[serde(default, deserialize_with = "field::object_opt", skip_serializing_if = "Option::is_none")]
@@ -50,24 +62,6 @@ pub struct HiveHeartbeat {
     /// Free-form data, at most 1 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
-}
-
-/// The memory of one GPU.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct VramInfo {
-    /// The device number, from 0.
-    #[serde(deserialize_with = "field::whole")]
-    pub device: u32,
-    /// What the device calls itself, at most 256 bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Memory in use, in GB of 2^30 bytes.
-    pub used_gb: f64,
-    /// Memory it has, in GB of 2^30 bytes.
-    pub total_gb: f64,
-    /// Its temperature, in degrees Celsius.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub temperature_celsius: Option<f64>,
 }
 
 fn vram_list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<VramInfo>>, D::Error> {
@@ -78,10 +72,6 @@ fn vram_list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option
         }
     }
     Ok(Option::<List>::deserialize(deserializer)?.map(|list| list.0))
-}
-
-fn exits<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<ProcessExit>, D::Error> {
-    field::objects(deserializer)
 }
 
 impl HiveHeartbeat {
@@ -95,8 +85,11 @@ impl HiveHeartbeat {
             cpu_usage_percent: None,
             ram_used_gb: None,
             ram_total_gb: None,
+            disk_used_gb: None,
+            disk_total_gb: None,
             vram_per_device: None,
             temperature_celsius: None,
+            failing_sources: Vec::new(),
             metrics: None,
             last_error: None,
             exited: Vec::new(),
@@ -151,25 +144,21 @@ impl Payload for HiveHeartbeat {
         &self.exited
     }
 
+    fn failing_sources(&self) -> &[FailingSource] {
+        &self.failing_sources
+    }
+
     fn check(&self, violations: &mut Violations) {
         ProcessExit::check_all(&self.exited, violations);
         violations.within("/cpu_usage_percent", self.cpu_usage_percent, 0.0, 100.0);
         violations.within("/ram_used_gb", self.ram_used_gb, 0.0, f64::MAX);
         violations.within("/ram_total_gb", self.ram_total_gb, 0.0, f64::MAX);
+        violations.within("/disk_used_gb", self.disk_used_gb, 0.0, f64::MAX);
+        violations.within("/disk_total_gb", self.disk_total_gb, 0.0, f64::MAX);
         violations.within("/temperature_celsius", self.temperature_celsius, f64::MIN, f64::MAX);
         violations.error_text("/last_error", self.last_error.as_deref());
         violations.metrics("/metrics", self.metrics.as_ref());
-        for (i, gpu) in self.vram_per_device.iter().flatten().enumerate() {
-            violations.within(format_args!("/vram_per_device/{i}/used_gb"), Some(gpu.used_gb), 0.0, f64::MAX);
-            violations.within(format_args!("/vram_per_device/{i}/total_gb"), Some(gpu.total_gb), 0.0, f64::MAX);
-            let temperature = gpu.temperature_celsius;
-            violations.within(
-                format_args!("/vram_per_device/{i}/temperature_celsius"),
-                temperature,
-                f64::MIN,
-                f64::MAX,
-            );
-            violations.short(format_args!("/vram_per_device/{i}/name"), gpu.name.as_deref());
-        }
+        VramInfo::check_all(self.vram_per_device.as_deref().unwrap_or_default(), violations);
+        FailingSource::check_all(&self.failing_sources, violations);
     }
 }

@@ -42,12 +42,14 @@ mod policy;
 mod problem;
 mod protection;
 pub mod routes;
+mod source;
 mod state;
 mod stats;
 mod status;
 mod time;
 mod verification;
 mod view;
+mod vram;
 mod words;
 mod worker;
 
@@ -62,7 +64,7 @@ pub use event::{
 pub use exit::ProcessExit;
 pub use explanation::{Explanation, NextChange, NextStep, Rule};
 pub use history::{HistoryEntry, HistoryPage};
-pub use hive::{HiveHeartbeat, VramInfo};
+pub use hive::HiveHeartbeat;
 pub use id::{InvalidId, LogId, MAX_ID_BYTES, MemberId, Zone};
 pub use kind::{InvalidKind, Kind};
 pub use metadata::{InvalidMetadata, MAX_METADATA_BYTES, Metadata};
@@ -70,6 +72,7 @@ pub use payload::Payload;
 pub use policy::{Detector, Policy, ResolvedPolicy};
 pub use problem::{Problem, ProblemType};
 pub use protection::{ProtectionView, ProtectionsPage};
+pub use source::FailingSource;
 pub use state::{Cause, HealthState};
 pub use stats::{
     BeatStats, BlindStats, CanaryState, DetectionStats, DriverStats, EventStats, MemberStats, ProbeStats, SinkKind,
@@ -78,4 +81,5 @@ pub use stats::{
 pub use status::{HealthStatus, WorkerStatus};
 pub use verification::{ProbeOutcome, Verification};
 pub use view::{Deadlines, Flag, HoldReason, HoldView, HostFrom, MemberView, MembersPage};
+pub use vram::VramInfo;
 pub use worker::WorkerHeartbeat;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::decode::Violations;
-use crate::{BeatInfo, HealthStatus, Kind, MemberId, Metadata, ProcessExit};
+use crate::{BeatInfo, FailingSource, HealthStatus, Kind, MemberId, Metadata, ProcessExit};
 
 /// One kind of heartbeat. Implement it for a type of your own to have a kind of your own.
 ///
@@ -86,6 +86,11 @@ pub trait Payload: Clone + Serialize + DeserializeOwned + Send + Sync + 'static 
 
     /// Processes of workers that ended on the host of this member, which is their hive.
     fn exited(&self) -> &[ProcessExit] {
+        &[]
+    }
+
+    /// Where figures of this member come from that are not up to date.
+    fn failing_sources(&self) -> &[FailingSource] {
         &[]
     }
 

@@ -1,15 +1,16 @@
 //! Why members are in their states, in words and fields.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use heartbeat_contract::{
-    Cause, Detector, Directive, Explanation, HealthState, HoldReason, Kind, MemberId, NextChange, Rule,
+    Cause, Detector, Directive, Explanation, FailingSource, HealthState, HoldReason, Kind, MemberId, NextChange, Rule,
 };
 
 use crate::core::{Cold, Hot, KindIndex, Now, Outlook, explain};
 use crate::engine::Engine;
 use crate::notable::{flags, notable};
-use crate::readable::{humane, seconds};
+use crate::readable::{failing, humane, seconds};
 use crate::view::{deadlines, holds};
 
 impl Engine {
@@ -21,7 +22,11 @@ impl Engine {
         let slot = table.find(key)?;
         let (hot, cold) = table.get(slot)?;
         let outlook = table.outlook(slot, &now)?;
-        Some(explanation(self.kind_name(kind), hot, cold, outlook, &now))
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        let mut explanation = explanation(kinds.name(kind), hot, cold, outlook, &now);
+        let sources = cold.attachment.as_deref().map_or(&[][..], |attachment| kinds.failing_sources(kind, attachment));
+        explanation.words.extend(sources.iter().map(out_of_date));
+        Some(explanation)
     }
 }
 
@@ -141,6 +146,10 @@ fn asked(cold: &Cold, now: &Now) -> Option<String> {
     let asked: Vec<&str> = cold.asked.at(now.at).map(Directive::as_str).collect();
     let sentence = format!("It is asked for {} with each ack, and has not obeyed yet.", asked.join(" and "));
     (!asked.is_empty()).then_some(sentence)
+}
+
+fn out_of_date(source: &FailingSource) -> String {
+    format!("Not all of its figures were up to date when it beat last: {}.", failing(source))
 }
 
 /// Less credit than this is the coarseness of timers, and nothing to worry people with.

@@ -2,7 +2,7 @@
 
 use std::any::{Any, TypeId};
 
-use heartbeat_contract::{BeatInfo, Kind};
+use heartbeat_contract::{BeatInfo, FailingSource, Kind};
 use serde_json::Value;
 
 use crate::core::KindIndex;
@@ -20,6 +20,7 @@ pub(crate) struct Reading {
     pub(crate) describe: fn(&dyn Any) -> Option<Described>,
     /// What the newest beat tells; without a copy, since that is asked for under the lock of many members.
     pub(crate) beat: fn(&dyn Any) -> Option<&BeatInfo>,
+    pub(crate) failing_sources: fn(&dyn Any) -> &[FailingSource],
 }
 
 struct Known {
@@ -65,6 +66,10 @@ impl Kinds {
 
     pub(crate) fn beat<'a>(&self, kind: KindIndex, attachment: &'a dyn Any) -> Option<&'a BeatInfo> {
         (self.0[usize::from(kind.0)].reading.beat)(attachment)
+    }
+
+    pub(crate) fn failing_sources<'a>(&self, kind: KindIndex, attachment: &'a dyn Any) -> &'a [FailingSource] {
+        (self.0[usize::from(kind.0)].reading.failing_sources)(attachment)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (KindIndex, &Kind)> {

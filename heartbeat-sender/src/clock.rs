@@ -48,6 +48,13 @@ fn linux_sleep() -> Duration {
     closest.1
 }
 
+/// The clock of threads that no runtime knows of.
+#[cfg(feature = "host-metrics")]
+#[expect(clippy::disallowed_methods, reason = "how old figures are is told by the clock they were read by")]
+pub(crate) fn steady() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
 /// Tokio's clock, so that `tokio::time::pause` governs every wait.
 #[expect(clippy::disallowed_methods, reason = "sleeping until a slot needs the clock that sleeps")]
 pub(crate) fn monotonic() -> Instant {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use heartbeat_contract::{
@@ -16,6 +17,9 @@ const MAX_ENDPOINT_BYTES: usize = 256;
 
 /// Fills in what only the sending side knows, just before a beat goes out.
 pub(crate) type Fill<P> = Box<dyn FnMut(&mut P) + Send>;
+
+/// Makes what fills in beats, when a loop begins.
+pub(crate) type Collector<P> = Arc<dyn Fn() -> Fill<P> + Send + Sync>;
 
 /// The config of a worker's heartbeat.
 pub type WorkerHeartbeatConfig = HeartbeatConfig<WorkerHeartbeat>;
@@ -69,7 +73,7 @@ pub struct HeartbeatConfig<P: Payload> {
     /// permissions are not looked at; it should be readable for its owner only. Only the HTTP transport uses it.
     pub bearer_token_file: Option<PathBuf>,
     payload: Result<P, InvalidId>,
-    collector: Option<fn() -> Fill<P>>,
+    collector: Option<Collector<P>>,
 }
 
 impl WorkerHeartbeatConfig {
@@ -95,12 +99,20 @@ impl HiveHeartbeatConfig {
         Self::with_payload(MemberId::new(hive_id.into()).map(HiveHeartbeat::new), None)
     }
 
-    /// Lets each beat tell the processor, memory, temperature and GPU figures of this host, read every few seconds on
+    /// Lets each beat tell the processor, memory, disk, temperature and GPU figures of this host, read every few seconds on
     /// threads of their own. Figures that the hive itself sets are left alone.
     #[cfg(feature = "host-metrics")]
     #[must_use]
-    pub fn with_host_metrics(mut self) -> Self {
-        self.collector = Some(crate::host_metrics::start_filling);
+    pub fn with_host_metrics(self) -> Self {
+        self.with_host_metrics_of(crate::HostMetricsConfig::default())
+    }
+
+    /// Lets each beat tell the figures of this host, as [`with_host_metrics`](Self::with_host_metrics), but those that a
+    /// config names.
+    #[cfg(feature = "host-metrics")]
+    #[must_use]
+    pub fn with_host_metrics_of(mut self, config: crate::HostMetricsConfig) -> Self {
+        self.collector = Some(Arc::new(move || crate::host_metrics::start_filling(&config)));
         self
     }
 }
@@ -149,8 +161,8 @@ impl<P: Payload> HeartbeatConfig<P> {
         self.payload.clone().map_err(ConfigError::Id)
     }
 
-    pub(crate) fn collector(&self) -> Option<fn() -> Fill<P>> {
-        self.collector
+    pub(crate) fn collector(&self) -> Option<Collector<P>> {
+        self.collector.clone()
     }
 
     fn with_payload(payload: Result<P, InvalidId>, registry_url: Option<String>) -> Self {

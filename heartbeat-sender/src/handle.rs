@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::asked::Asked;
 use crate::clock::monotonic;
-use crate::config::{Fill, check_pace};
+use crate::config::{Collector, check_pace};
 use crate::journal::Causes;
 use crate::shared::Shared;
 use crate::sleep::SleepClock;
@@ -54,7 +54,7 @@ pub struct HeartbeatTask<P: Payload> {
     pub(crate) interval: Duration,
     pub(crate) request_timeout: Option<Duration>,
     pub(crate) whereabouts: Whereabouts,
-    pub(crate) collector: Option<fn() -> Fill<P>>,
+    pub(crate) collector: Option<Collector<P>>,
     pub(crate) sleep_clock: SleepClock,
 }
 

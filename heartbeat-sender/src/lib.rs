@@ -60,6 +60,7 @@
 //! | `http-answer` | [`HttpAnswer`]: what an HTTP answer means, for a transport over another HTTP client |
 //! | `rustls` | `https://` registries |
 //! | `host-metrics` | `HostMetrics` and `HiveHeartbeatConfig::with_host_metrics` |
+//! | `nvidia` | the same with NVIDIA's GPUs, whose driver is looked for at run time |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod agenda;
@@ -99,7 +100,7 @@ pub use directives::Directives;
 pub use handle::{HeartbeatHandle, HeartbeatTask, heartbeat_task};
 pub use heartbeat_contract as contract;
 #[cfg(feature = "host-metrics")]
-pub use host_metrics::HostMetrics;
+pub use host_metrics::{HostMetrics, HostMetricsConfig};
 #[cfg(feature = "http")]
 pub use http::{HttpTransport, send_heartbeat};
 pub use outcome::{Outcome, Outcomes};

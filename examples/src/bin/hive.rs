@@ -122,13 +122,7 @@ mod tests {
     fn no_gpu_and_no_knowledge_of_gpus_are_told_apart() {
         assert_eq!(in_words(None), "gpus: unknown");
         assert_eq!(in_words(Some(&[])), "gpus: none");
-        let gpu = VramInfo {
-            device: 0,
-            name: Some("GPU 0".to_owned()),
-            used_gb: 1.0,
-            total_gb: 24.0,
-            temperature_celsius: None,
-        };
+        let gpu = VramInfo { name: Some("GPU 0".to_owned()), ..VramInfo::new(0, 1.0, 24.0) };
         assert_eq!(in_words(Some(&[gpu])), "gpus: GPU 0 (24 GB)");
     }
 }

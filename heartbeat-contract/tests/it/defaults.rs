@@ -100,13 +100,7 @@ fn a_hive_tells_its_host_in_flat_fields() {
     assert_eq!(hive.health_status, Some(HealthStatus::Degraded));
     assert_eq!((hive.cpu_usage_percent, hive.temperature_celsius), (Some(37.5), Some(54.0)));
     assert_eq!((hive.ram_used_gb, hive.ram_total_gb), (Some(11.25), Some(64.0)));
-    let gpu = VramInfo {
-        device: 1,
-        name: Some("GPU 1".to_owned()),
-        used_gb: 10.5,
-        total_gb: 24.0,
-        temperature_celsius: None,
-    };
+    let gpu = VramInfo { name: Some("GPU 1".to_owned()), ..VramInfo::new(1, 10.5, 24.0) };
     assert_eq!(hive.vram_per_device, Some(vec![gpu]));
 }
 

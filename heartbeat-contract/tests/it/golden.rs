@@ -64,6 +64,10 @@ fn hive_beats_round_trip() {
     beat_round_trips::<HiveHeartbeat>(golden!("hive_minimal"));
     let stats: HiveHeartbeat = beat_round_trips(golden!("hive_stats"));
     assert_eq!(stats.vram_per_device.unwrap().len(), 2);
+    let figures: HiveHeartbeat = beat_round_trips(golden!("hive_figures"));
+    assert_eq!(figures.vram_per_device.as_ref().unwrap()[0].power_watts, Some(612.5));
+    let words: Vec<String> = figures.failing_sources().iter().map(ToString::to_string).collect();
+    assert_eq!(words, ["nvidia hangs", "disk fails: Stale file handle (os error 116)", "temperature hangs"]);
     let exits: HiveHeartbeat = beat_round_trips(golden!("hive_exits"));
     let words: Vec<String> = exits.exited().iter().map(ToString::to_string).collect();
     assert_eq!(

@@ -44,6 +44,29 @@ fn lists_are_not_taken_for_objects() {
 }
 
 #[test]
+fn the_figures_of_a_host_have_ranges_and_are_told_of_a_few_sources() {
+    let refusal = |fields: &str| {
+        let json = format!(r#"{{"hive_id": "h", {fields}}}"#);
+        decode::<HiveHeartbeat>(json.as_bytes()).unwrap_err().to_string()
+    };
+    assert_eq!(refusal(r#""disk_used_gb": -1"#), "disk_used_gb: -1 is below 0");
+    assert_eq!(refusal(r#""disk_total_gb": -1"#), "disk_total_gb: -1 is below 0");
+    let gpu = |field: &str| {
+        refusal(&format!(r#""vram_per_device": [{{"device": 0, "used_gb": 1, "total_gb": 2, {field}}}]"#))
+    };
+    assert_eq!(gpu(r#""utilization": 97"#), "vram_per_device.0.utilization: 97 is above 1");
+    assert_eq!(gpu(r#""power_watts": -1"#), "vram_per_device.0.power_watts: -1 is below 0");
+    let source = |field: &str| refusal(&format!(r#""failing_sources": [{{"source": "nvidia", {field}}}]"#));
+    assert_eq!(source(r#""age_ms": -1"#), "failing_sources.0.age_ms: -1 is below 0");
+    let text = "x".repeat(257);
+    let too_long = "failing_sources.0.error: 257 bytes are too long (at most 256)";
+    assert_eq!(source(&format!(r#""error": "{text}""#)), too_long);
+    let many = [r#"{"source": "a"}"#; 17].join(",");
+    let too_many = "failing_sources: 17 sources are more than 16";
+    assert_eq!(refusal(&format!(r#""failing_sources": [{many}]"#)), too_many);
+}
+
+#[test]
 fn every_range_that_is_broken_is_told_at_once() {
     let json = with(r#""gpu_utilization": 2, "beat": {"interval_ms": 1}"#);
     let Err(DecodeError::Invalid(violations)) = decode::<WorkerHeartbeat>(json.as_bytes()) else { panic!() };

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod args;
+mod figures;
 mod follow;
 mod journal;
 mod output;

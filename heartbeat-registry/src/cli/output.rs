@@ -11,6 +11,7 @@ use heartbeat_contract::{
 use serde::Serialize;
 
 use super::args::Output;
+use super::figures;
 use super::token::ShownToken;
 use super::told::told;
 use super::{Failed, UNHEALTHY};
@@ -123,6 +124,7 @@ pub(super) fn member(member: &MemberView) -> String {
         rows.push(("suspicion", format!("{suspicion:.2}, which decides nothing")));
     }
     rows.push(("asked for", words_or_dash(member.directives.iter().map(|directive| directive.as_str()))));
+    rows.extend(figures::rows(member));
     let payload = member.payload.as_ref().and_then(|payload| serde_json::to_string_pretty(payload).ok());
     rows.push(("payload", payload.unwrap_or_else(dash)));
     pairs(rows)

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use heartbeat_contract::{BeatInfo, Payload};
+use heartbeat_contract::{BeatInfo, FailingSource, Payload};
 
 use crate::core::{Attachment, Now};
 use crate::history::History;
@@ -33,7 +33,7 @@ pub(super) fn keep<P: Payload>(attachment: &mut Option<Attachment>, payload: P, 
 
 /// How it is read without knowing its type.
 pub(super) fn reading<P: Payload>() -> Reading {
-    Reading { describe: describe::<P>, beat: beat::<P> }
+    Reading { describe: describe::<P>, beat: beat::<P>, failing_sources: failing_sources::<P> }
 }
 
 fn describe<P: Payload>(attachment: &dyn Any) -> Option<Described> {
@@ -43,4 +43,8 @@ fn describe<P: Payload>(attachment: &dyn Any) -> Option<Described> {
 
 fn beat<P: Payload>(attachment: &dyn Any) -> Option<&BeatInfo> {
     attachment.downcast_ref::<Kept<P>>()?.latest.beat()
+}
+
+fn failing_sources<P: Payload>(attachment: &dyn Any) -> &[FailingSource] {
+    attachment.downcast_ref::<Kept<P>>().map_or(&[], |kept| kept.latest.failing_sources())
 }

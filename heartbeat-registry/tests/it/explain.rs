@@ -1,7 +1,9 @@
 //! Every state explains itself, and says when it will change.
 
-use heartbeat_registry::FleetConfig;
-use heartbeat_registry::contract::{Cause, Explanation, HealthState, HealthStatus, NextStep, Policy, Rule};
+use heartbeat_registry::contract::{
+    Cause, Explanation, FailingSource, HealthState, HealthStatus, HiveHeartbeat, NextStep, Policy, Rule,
+};
+use heartbeat_registry::{FleetConfig, HiveRegistry};
 
 use crate::world::{World, beat, dawn, feeling, goodbye, id, millis, plain, secs};
 
@@ -170,4 +172,22 @@ fn what_a_member_is_asked_and_has_not_done_is_told() {
     world.workers.ask(&id("w"), heartbeat_registry::contract::Directive::Drain).unwrap();
     let last = explain(&world, "w").words.pop().unwrap();
     assert_eq!(last, "It is asked for drain with each ack, and has not obeyed yet.");
+}
+
+#[test]
+fn a_hive_whose_driver_hangs_says_so_and_since_when() {
+    let world = World::new();
+    let hives = HiveRegistry::new(&world.fleet);
+    let mut hive = HiveHeartbeat::new(id("hive-7"));
+    let nvidia = FailingSource { source: "nvidia".to_owned(), age_ms: Some(42_000), error: None };
+    hive.failing_sources = vec![nvidia];
+    hives.record(hive.clone()).unwrap();
+    let told = hives.explain(&id("hive-7")).unwrap();
+    assert_eq!(told.state, HealthState::Healthy, "it beats all the same");
+    let sentence =
+        "Not all of its figures were up to date when it beat last: nvidia hangs; its last figures were 42.0 s old.";
+    assert_eq!(told.words.last().unwrap(), sentence);
+    hive.failing_sources.clear();
+    hives.record(hive).unwrap();
+    assert!(hives.explain(&id("hive-7")).unwrap().words.iter().all(|word| !word.contains("nvidia")));
 }

@@ -70,13 +70,7 @@ mod tests {
     #[test]
     fn a_machine_without_gpu_is_told_so() {
         assert_eq!(gpus(&[]), "no GPU found");
-        let gpu = |name: &str| VramInfo {
-            device: 0,
-            name: Some(name.to_owned()),
-            used_gb: 0.5,
-            total_gb: 24.0,
-            temperature_celsius: None,
-        };
+        let gpu = |name: &str| VramInfo { name: Some(name.to_owned()), ..VramInfo::new(0, 0.5, 24.0) };
         assert_eq!(gpus(&[gpu("A"), gpu("B")]), "A with 0.5 of 24.0 GB used, B with 0.5 of 24.0 GB used");
     }
 }
