@@ -67,7 +67,9 @@ compile_error!(
 compile_error!("feature `notify` of daemon-lifecycle needs Unix sockets for datagrams");
 
 #[cfg(all(feature = "daemon", unix))]
-pub use daemon::{Daemon, DaemonCommand, DaemonError, LineError, OutputLine, OutputStream, Signal, Stopped};
+pub use daemon::{
+    Daemon, DaemonCommand, DaemonError, LineError, NotifyError, OutputLine, OutputStream, Signal, Stopped,
+};
 #[cfg(feature = "endpoint")]
 pub use endpoint::{Health, Phase};
 #[cfg(all(feature = "notify", unix))]

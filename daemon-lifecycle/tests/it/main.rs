@@ -10,5 +10,9 @@ mod endpoint;
 mod notify;
 #[cfg(feature = "probe")]
 mod probe;
+#[cfg(all(feature = "daemon", unix))]
+mod process;
+#[cfg(all(feature = "daemon", unix))]
+mod readiness;
 #[cfg(feature = "probe")]
 mod server;
