@@ -18,13 +18,13 @@ use tokio::{
     task::JoinSet,
 };
 
-pub(crate) use self::error::Tail;
 pub use self::{
     command::DaemonCommand,
     error::{DaemonError, LineError, NotifyError},
     output::{OutputLine, OutputStream},
     signal::Signal,
 };
+pub(crate) use self::{error::Tail, members::anyone_runs};
 use self::{
     group::Group,
     log_file::{LogFile, LogStream},

@@ -32,6 +32,15 @@ pub enum DaemonError {
         /// The refusal.
         source: io::Error,
     },
+    /// The daemon was started, but could not be noted in the pid file. It has been killed.
+    #[error("cannot write to `{}`", .path.display())]
+    #[non_exhaustive]
+    PidFile {
+        /// The file.
+        path: PathBuf,
+        /// The refusal.
+        source: io::Error,
+    },
     /// A signal could not be sent, most often because nobody is left to receive it.
     #[error("cannot send {signal} to process {pid}")]
     #[non_exhaustive]

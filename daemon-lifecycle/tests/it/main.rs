@@ -8,6 +8,8 @@ mod daemon;
 mod endpoint;
 #[cfg(all(feature = "notify", unix))]
 mod notify;
+#[cfg(all(feature = "daemon", unix))]
+mod pid_file;
 #[cfg(feature = "probe")]
 mod probe;
 #[cfg(all(feature = "daemon", unix))]
@@ -16,3 +18,5 @@ mod process;
 mod readiness;
 #[cfg(feature = "probe")]
 mod server;
+#[cfg(all(feature = "daemon", unix))]
+mod supervise;
