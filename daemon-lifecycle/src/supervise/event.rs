@@ -74,16 +74,14 @@ pub struct RunEnd {
 }
 
 impl fmt::Display for RunEnd {
+    /// One line, without what the daemon wrote.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { run, cause, status, forced, last_lines, .. } = self;
+        let Self { run, cause, status, forced, .. } = self;
         let Some(status) = status else {
             return write!(f, "run {run}: {cause}");
         };
         write!(f, "run {run}: ended ({status}), {cause}")?;
-        if *forced {
-            f.write_str(", killed after the grace")?;
-        }
-        if cause.is_ordered() || status.success() { Ok(()) } else { Tail(last_lines).fmt(f) }
+        f.write_str(if *forced { ", killed after the grace" } else { "" })
     }
 }
 
@@ -103,12 +101,6 @@ pub enum EndCause {
     Stopped,
     /// It could not be started.
     NotStarted(DaemonError),
-}
-
-impl EndCause {
-    fn is_ordered(&self) -> bool {
-        matches!(self, Self::Ordered(_) | Self::Stopped)
-    }
 }
 
 impl fmt::Display for EndCause {
@@ -151,11 +143,14 @@ pub enum SupervisionEnd {
 }
 
 impl fmt::Display for SupervisionEnd {
+    /// With what the daemon wrote last, where it has failed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Over(end) | Self::Stopped(end) => end.fmt(f),
+            Self::Stopped(end) => end.fmt(f),
+            Self::Over(end) if end.status.is_some_and(|status| status.success()) => end.fmt(f),
+            Self::Over(end) => write!(f, "{end}{}", Tail(&end.last_lines)),
             Self::CrashLoop { limit: StartLimit { starts, window }, last } => {
-                write!(f, "given up after {starts} starts in {}: {last}", Readable(*window))
+                write!(f, "given up after {starts} starts in {}: {last}{}", Readable(*window), Tail(&last.last_lines))
             }
             Self::Failed(error) => {
                 let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));

@@ -16,6 +16,8 @@ mod probe;
 mod process;
 #[cfg(all(feature = "daemon", unix))]
 mod readiness;
+#[cfg(all(feature = "cli", feature = "daemon", unix))]
+mod run;
 #[cfg(feature = "probe")]
 mod server;
 #[cfg(all(feature = "daemon", unix))]

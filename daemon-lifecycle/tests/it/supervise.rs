@@ -218,7 +218,7 @@ async fn a_signal_reaches_the_daemon_while_it_starts_and_starts_it_no_later() {
             let up = Arc::clone(&up);
             sh(script).on_line(move |line| {
                 if line.text == "up" {
-                    up.notify_one()
+                    up.notify_one();
                 }
             })
         }
