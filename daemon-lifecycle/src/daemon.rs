@@ -23,7 +23,10 @@ use self::{
     group::Group,
     output::{LineHook, Output, drain},
 };
-use crate::poll::{GaveUp, HealthPoll, Healthy, PollError, Wait};
+use crate::{
+    poll::{GaveUp, HealthPoll, Healthy, PollError, Wait},
+    probe::ExpectedPid,
+};
 
 /// How long the pipes of a dead child are still read: a process it left behind may hold them open for ever.
 const PIPE_GRACE: Duration = Duration::from_secs(1);
@@ -138,7 +141,7 @@ impl Daemon {
     /// As [`poll_until_healthy`](crate::poll_until_healthy), and ends as soon as the child does, since nothing it was
     /// meant to answer will be answered any more.
     ///
-    /// Whoever answers at the URL counts: the caller sees to it that no other process holds the port.
+    /// Whoever answers at the URL counts, unless [`HealthPoll::expect_child`] says that the child has to.
     ///
     /// # Errors
     ///
@@ -149,7 +152,7 @@ impl Daemon {
     ///
     /// Safe: the daemon runs on, and an exit that happens meanwhile is reported by the next call.
     pub async fn wait_until_healthy(&mut self, poll: impl Into<HealthPoll>) -> Result<Healthy, PollError> {
-        let mut wait = Wait::begin(poll.into())?;
+        let mut wait = Wait::begin_for_child(poll.into(), ExpectedPid::InGroup(self.pid()))?;
         let status = match self.while_alive(wait.run()).await? {
             Ok(healthy) => return Ok(healthy),
             Err(CutShort::GaveUp(gave_up)) => return Err(wait.error(gave_up)),
