@@ -152,7 +152,7 @@ impl Daemon {
     ///
     /// Safe: the daemon runs on, and an exit that happens meanwhile is reported by the next call.
     pub async fn wait_until_healthy(&mut self, poll: impl Into<HealthPoll>) -> Result<Healthy, PollError> {
-        let mut wait = Wait::begin_for_child(poll.into(), ExpectedPid::InGroup(self.pid()))?;
+        let mut wait = Wait::begin_for_child(poll.into(), ExpectedPid::Child(self.pid()))?;
         let status = match self.while_alive(wait.run()).await? {
             Ok(healthy) => return Ok(healthy),
             Err(CutShort::GaveUp(gave_up)) => return Err(wait.error(gave_up)),

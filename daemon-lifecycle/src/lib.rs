@@ -66,8 +66,8 @@ pub use daemon::{Daemon, DaemonCommand, DaemonError, LineError, OutputLine, Outp
 pub use endpoint::{Health, Phase};
 #[cfg(feature = "probe")]
 pub use poll::{
-    ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PastAttempt, PollAllError, PollError, PollReport,
-    poll_all_until_healthy, poll_until_healthy,
+    ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PastAttempt, PollAllError, PollError,
+    PollReport, poll_all_until_healthy, poll_until_healthy,
 };
 #[cfg(feature = "probe")]
 pub use probe::{AddressFailure, Answer, Probe, ProbeError, ProbeFailure, UrlError, is_daemon_healthy};

@@ -10,15 +10,15 @@ mod streak;
 
 use std::time::Duration;
 
-use self::{
-    pacing::{Next, Pacing, Said},
-    streak::Streak,
-};
 pub use self::{
     all::{PollAllError, poll_all_until_healthy},
     config::{FailedAttempt, HealthPoll, HealthPollConfig},
     error::{ConfigError, PollError},
     report::{PastAttempt, PollReport},
+};
+use self::{
+    pacing::{Next, Pacing, Said},
+    streak::Streak,
 };
 use crate::{
     clock::Stopwatch,

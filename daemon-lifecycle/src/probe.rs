@@ -20,16 +20,21 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 #[cfg(all(feature = "daemon", unix))]
 use self::command::CommandLine;
-pub(crate) use self::{identity::ExpectedPid, target::shown};
-use self::{exchange::{Trust, exchange}, identity::Expected, resolve::Admits, target::Target};
+#[cfg(feature = "rustls")]
+pub use self::tls::{Tls, TlsError};
 pub use self::{
     answer::Answer,
     error::{AddressFailure, ProbeError},
     failure::ProbeFailure,
     target::UrlError,
 };
-#[cfg(feature = "rustls")]
-pub use self::tls::{Tls, TlsError};
+use self::{
+    exchange::{Trust, exchange},
+    identity::Expected,
+    resolve::Admits,
+    target::Target,
+};
+pub(crate) use self::{identity::ExpectedPid, target::shown};
 
 /// How long one probe may take where nothing else is said.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -136,13 +141,7 @@ impl Probe {
     }
 
     fn of(asks: Asks) -> Self {
-        Self {
-            asks,
-            timeout: DEFAULT_TIMEOUT,
-            admits: None,
-            expected: Expected::default(),
-            trust: Trust::default(),
-        }
+        Self { asks, timeout: DEFAULT_TIMEOUT, admits: None, expected: Expected::default(), trust: Trust::default() }
     }
 
     /// Bounds the whole exchange, from name resolution to the end of the body.
@@ -218,7 +217,8 @@ impl Probe {
             Asks::Url(target) => exchange(target, timeout, self.admits.as_deref(), &self.trust).await,
             #[cfg(all(feature = "daemon", unix))]
             Asks::Command(command) if self.admits.is_some() => {
-                Err(ProbeError::new(command, ProbeFailure::NotAdmitted).with_detail("a command has no address".to_owned()))
+                Err(ProbeError::new(command, ProbeFailure::NotAdmitted)
+                    .with_detail("a command has no address".to_owned()))
             }
             #[cfg(all(feature = "daemon", unix))]
             Asks::Command(command) => command.run(timeout).await,

@@ -14,9 +14,10 @@ const JSON: &str = "application/health+json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// One answer of the endpoint: 200 if nothing was found wrong, else 503.
-pub(crate) fn answer(asked: &HeaderMap, findings: &Findings) -> Response {
+pub(crate) fn answer(asked: &HeaderMap, findings: &Findings, progress: Option<f64>) -> Response {
     let healthy = findings.values().all(Result::is_ok);
-    let (content_type, body) = if wants_json(asked) { (JSON, json(healthy, findings)) } else { (TEXT, text(findings)) };
+    let (content_type, body) =
+        if wants_json(asked) { (JSON, json(healthy, findings, progress)) } else { (TEXT, text(findings)) };
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let headers =
         [(CONTENT_TYPE, HeaderValue::from_static(content_type)), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
@@ -42,12 +43,14 @@ fn text(findings: &Findings) -> String {
     if failed.is_empty() { "ok".to_owned() } else { format!("failed: {}", failed.join(", ")) }
 }
 
-/// After draft-inadarei-api-health-check, with the instance added.
+/// After draft-inadarei-api-health-check, with the instance and the progress of its start-up added.
 #[derive(Serialize)]
 struct Document<'a> {
     status: Verdict,
     instance_id: &'static str,
     pid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<f64>,
     checks: std::collections::BTreeMap<&'a str, Finding<'a>>,
 }
 
@@ -71,7 +74,7 @@ impl Verdict {
     }
 }
 
-fn json(healthy: bool, findings: &Findings) -> String {
+fn json(healthy: bool, findings: &Findings, progress: Option<f64>) -> String {
     let checks = findings.iter().map(|(name, found)| {
         let status = Verdict::of(found.is_ok());
         let output = found.as_ref().err().map(String::as_str);
@@ -81,9 +84,10 @@ fn json(healthy: bool, findings: &Findings) -> String {
         status: Verdict::of(healthy),
         instance_id: instance_id(),
         pid: std::process::id(),
+        progress,
         checks: checks.collect(),
     };
-    serde_json::to_string(&document).expect("strings and integers always serialize")
+    serde_json::to_string(&document).expect("strings and finite numbers always serialize")
 }
 
 #[cfg(test)]
@@ -110,11 +114,13 @@ mod tests {
 
     #[test]
     fn json_has_its_golden_shape() {
-        let document: serde_json::Value = serde_json::from_str(&json(false, &findings())).expect("valid JSON");
+        let document: serde_json::Value =
+            serde_json::from_str(&json(false, &findings(), Some(0.25))).expect("valid JSON");
         let expected = serde_json::json!({
             "status": "fail",
             "instance_id": super::instance_id(),
             "pid": std::process::id(),
+            "progress": 0.25,
             "checks": {
                 "driver": { "status": "fail", "output": "stopped" },
                 "queue": { "status": "pass" },

@@ -22,7 +22,7 @@ use super::{
 /// and 503 otherwise, for GET and HEAD. The body is `ok`, or `failed: ` and the names of the checks with what they
 /// said. Who asks for `application/health+json` or `application/json` gets `{"status":"pass","instance_id":"..",
 /// "pid":123,"checks":{"store":{"status":"pass"}}}`; where the phase is the obstacle, it stands among the checks as
-/// `phase`. Answers are never to be cached. There is no authentication, so checks should say nothing confidential.
+/// `phase`, and with it the [progress](Self::set_progress) as `"progress":0.63`. Answers are never to be cached. There is no authentication, so checks should say nothing confidential.
 ///
 /// Checks run on each request, on the task that serves it: they read a flag or an age, they do not go and ask.
 ///
@@ -32,9 +32,11 @@ use super::{
 /// use daemon_lifecycle::{Health, Phase};
 ///
 /// let health = Health::new();
-/// health.readiness_check("model", || Err("loading, 63 %".to_owned()));
+/// health.readiness_check("store", || Ok(()));
 /// let app: axum::Router = axum::Router::new().merge(health.router());
-/// // bind, load, and then:
+/// // bind, and load:
+/// health.set_progress(3, 48);
+/// // and then:
 /// health.set_phase(Phase::Serving);
 /// # drop(app);
 /// ```
@@ -46,6 +48,7 @@ pub struct Health {
 #[derive(Default)]
 struct State {
     phase: RwLock<Phase>,
+    progress: RwLock<Option<f64>>,
     liveness: Checks,
     readiness: Checks,
 }
@@ -91,6 +94,14 @@ impl Health {
         *self.state.phase.write().unwrap_or_else(PoisonError::into_inner) = phase;
     }
 
+    /// Says how much of the start-up is done, for those who wait: `daemon-lifecycle wait` shows it as a bar, and a
+    /// [`HealthPoll`](crate::HealthPoll) may take growth for a reason to wait longer. Told in [`Phase::Starting`] alone;
+    /// of 0 in all, nothing is told.
+    pub fn set_progress(&self, done: u64, of: u64) {
+        let share = (of > 0).then(|| done.min(of) as f64 / of as f64);
+        *self.state.progress.write().unwrap_or_else(PoisonError::into_inner) = share;
+    }
+
     /// Makes `/readyz` depend on `check`, in place of an earlier one of that name. A check that panics has failed.
     pub fn readiness_check(
         &self,
@@ -119,7 +130,7 @@ impl Health {
     pub fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let route = |find: fn(&Self) -> Findings| {
             let health = self.clone();
-            get(async move |asked: HeaderMap| answer(&asked, &find(&health)))
+            get(async move |asked: HeaderMap| answer(&asked, &find(&health), health.progress()))
         };
         Router::new()
             .route("/livez", route(Self::liveness))
@@ -137,15 +148,26 @@ impl Health {
         let mut findings = self.state.readiness.run();
         let phase = self.phase();
         if phase != Phase::Serving {
-            findings.insert("phase".to_owned(), Err(phase.to_string()));
+            findings.insert("phase".to_owned(), Err(self.phase_in_words()));
         }
         findings
     }
 
     fn startup(&self) -> Findings {
-        let starting =
-            (self.phase() == Phase::Starting).then(|| ("phase".to_owned(), Err(Phase::Starting.to_string())));
+        let starting = (self.phase() == Phase::Starting).then(|| ("phase".to_owned(), Err(self.phase_in_words())));
         starting.into_iter().collect()
+    }
+
+    fn progress(&self) -> Option<f64> {
+        let progress = *self.state.progress.read().unwrap_or_else(PoisonError::into_inner);
+        progress.filter(|_| self.phase() == Phase::Starting)
+    }
+
+    fn phase_in_words(&self) -> String {
+        match self.progress() {
+            Some(progress) => format!("{}, {:.0} %", self.phase(), progress * 100.0),
+            None => self.phase().to_string(),
+        }
     }
 }
 

@@ -14,11 +14,7 @@ use crate::clock::TimeLimit;
 
 /// Tries every address until one takes the connection. Those left share what is left of the time, so that the last is
 /// tried even if the first is a black hole.
-pub(super) async fn tcp(
-    target: &Target,
-    addresses: &[SocketAddr],
-    limit: TimeLimit,
-) -> Result<TcpStream, ProbeError> {
+pub(super) async fn tcp(target: &Target, addresses: &[SocketAddr], limit: TimeLimit) -> Result<TcpStream, ProbeError> {
     let mut failures = Vec::new();
     for (tried, &address) in addresses.iter().enumerate() {
         let untried = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);

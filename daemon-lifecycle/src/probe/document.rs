@@ -162,7 +162,9 @@ mod tests {
     fn what_does_not_pass_is_told_by_name() {
         let words = |body: &str| health(body).words().unwrap_or_default();
         assert_eq!(
-            words(r#"{"status":"fail","checks":{"store":{"status":"fail","output":"disk full"},"q":{"status":"pass"}}}"#),
+            words(
+                r#"{"status":"fail","checks":{"store":{"status":"fail","output":"disk full"},"q":{"status":"pass"}}}"#
+            ),
             "failed: store (disk full)"
         );
         // A list per check, as the draft has it.

@@ -233,10 +233,7 @@ mod tests {
         assert_eq!(error.to_string(), "http://h:1/health: connection refused");
         assert_eq!(error.without_url().to_string(), "connection refused (why)");
 
-        let two = vec![
-            failure("[::1]:9", ProbeFailure::Unreachable),
-            failure("127.0.0.1:9", ProbeFailure::Refused),
-        ];
+        let two = vec![failure("[::1]:9", ProbeFailure::Unreachable), failure("127.0.0.1:9", ProbeFailure::Refused)];
         let error = ProbeError::new(&target(), ProbeFailure::Refused).with_addresses(two);
         let told = "connection refused ([::1]:9 host unreachable, 127.0.0.1:9 connection refused)";
         assert_eq!(error.without_url().to_string(), told);

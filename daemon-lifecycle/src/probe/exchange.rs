@@ -1,11 +1,6 @@
 //! From a question to what became of it.
 
-use std::{
-    future::poll_fn,
-    pin::pin,
-    task::Context,
-    time::Duration,
-};
+use std::{future::poll_fn, pin::pin, task::Context, time::Duration};
 
 use http_body_util::{BodyExt, Empty};
 use hyper::{

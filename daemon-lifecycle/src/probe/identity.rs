@@ -21,9 +21,9 @@ pub(crate) struct Expected {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ExpectedPid {
     Is(u32),
-    /// The leader of a process group or one of its members: a shell or a wrapper stands for the program it starts.
+    /// A child or whoever is in one process group with it: a shell or a wrapper stands for the program it starts.
     #[cfg(all(feature = "daemon", unix))]
-    InGroup(u32),
+    Child(u32),
 }
 
 impl Expected {
@@ -35,9 +35,7 @@ impl Expected {
         outcome: Result<Answer, ProbeError>,
     ) -> Result<Answer, ProbeError> {
         let wrong = match &outcome {
-            Ok(answer) => {
-                self.objection(&Identity { instance_id: answer.instance_id.clone(), pid: answer.pid }, true)
-            }
+            Ok(answer) => self.objection(&Identity { instance_id: answer.instance_id.clone(), pid: answer.pid }, true),
             Err(error) => self.objection(error.identity(), false),
         };
         match wrong {
@@ -74,7 +72,7 @@ impl ExpectedPid {
         match self {
             Self::Is(expected) => pid == expected,
             #[cfg(all(feature = "daemon", unix))]
-            Self::InGroup(leader) => pid == leader || group_of(pid) == Some(leader),
+            Self::Child(child) => pid == child || group_of(pid).is_some_and(|group| Some(group) == group_of(child)),
         }
     }
 }
@@ -91,7 +89,7 @@ impl fmt::Display for ExpectedPid {
         match self {
             Self::Is(pid) => write!(f, "{pid}"),
             #[cfg(all(feature = "daemon", unix))]
-            Self::InGroup(leader) => write!(f, "{leader} or one of its group"),
+            Self::Child(child) => write!(f, "{child} or one of its group"),
         }
     }
 }

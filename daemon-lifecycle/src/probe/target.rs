@@ -63,7 +63,10 @@ pub(crate) struct Target {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     /// An IPv6 address stands here without its brackets.
-    Host { host: String, port: u16 },
+    Host {
+        host: String,
+        port: u16,
+    },
     Socket(PathBuf),
 }
 
@@ -93,12 +96,7 @@ impl Target {
         } else {
             set_path(&mut url, path);
         }
-        Ok(Self {
-            place,
-            http: http(&url),
-            has_credentials: has_credentials(&url),
-            shown: without_credentials(&url),
-        })
+        Ok(Self { place, http: http(&url), has_credentials: has_credentials(&url), shown: without_credentials(&url) })
     }
 
     pub(crate) fn has_credentials(&self) -> bool {

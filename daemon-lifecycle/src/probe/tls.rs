@@ -1,6 +1,11 @@
 //! `https://`: whom to trust, and by which name.
 
-use std::{error::Error, fmt, io, path::Path, sync::{Arc, OnceLock}};
+use std::{
+    error::Error,
+    fmt, io,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use rustls_platform_verifier::Verifier;
 use tokio::net::TcpStream;
@@ -85,10 +90,8 @@ impl Tls {
     /// If the file cannot be read, or holds no certificate that can be used.
     pub fn trusting_file(path: impl AsRef<Path>) -> Result<Self, TlsError> {
         let path = path.as_ref();
-        let unreadable = |source: Box<dyn Error + Send + Sync>| TlsError::Unreadable {
-            path: path.display().to_string(),
-            source,
-        };
+        let unreadable =
+            |source: Box<dyn Error + Send + Sync>| TlsError::Unreadable { path: path.display().to_string(), source };
         let pem = std::fs::read(path).map_err(|error: io::Error| unreadable(error.into()))?;
         Self::trusting(&pem).map_err(|error| match error {
             TlsError::NoCertificate => unreadable(TlsError::NoCertificate.into()),

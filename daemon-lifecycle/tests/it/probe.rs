@@ -170,24 +170,6 @@ async fn an_unusable_url_is_refused_without_asking() {
     }
 }
 
-#[cfg(feature = "rustls")]
-#[tokio::test]
-async fn a_server_without_tls_and_no_server_at_all_are_told_apart_over_https() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url = format!("https://{}", listener.local_addr().expect("an address"));
-    let answering = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.expect("a connection");
-        stream.read_u8().await.expect("a client hello");
-        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.expect("an open connection");
-    });
-    assert_eq!(failure(&url).await, ProbeFailure::Tls);
-    answering.await.expect("the server was asked");
-
-    let refusing = Refusing::new();
-    let url = refusing.url().replace("http:", "https:");
-    assert_eq!(failure(&url).await, ProbeFailure::Refused);
-}
-
 #[tokio::test]
 async fn a_daemon_in_doubt_is_asked_once_for_its_health_within_the_time_given() {
     let server = Server::answering(status("200 OK", "ok")).await;
