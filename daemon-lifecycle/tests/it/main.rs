@@ -1,5 +1,7 @@
 //! The crate from outside: real sockets, real processes, the real binary.
 
+#[cfg(all(feature = "daemon", unix))]
+mod child;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(all(feature = "daemon", unix))]
