@@ -179,7 +179,9 @@ impl Wait {
         let elapsed = self.since.elapsed();
         self.report.succeeded();
         if self.streak.succeeded(elapsed, &answer) {
-            return Ok(Healthy { url: self.probe.url(), attempts: self.report.attempts(), elapsed, answer });
+            let healthy = Healthy { url: self.probe.url(), attempts: self.report.attempts(), elapsed, answer };
+            self.poll.tell_healthy(&healthy);
+            return Ok(healthy);
         }
         Err(self.pacing.succeeded(elapsed, self.poll.pause_after_success()))
     }

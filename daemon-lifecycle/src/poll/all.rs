@@ -92,13 +92,11 @@ pub struct PollAllError {
 impl PollAllError {
     /// What became of each, in the order of the polls: at least one error that ended the wait, and
     /// [`PollError::CutShort`] for those that were still waited for.
-    #[must_use]
     pub fn outcomes(&self) -> &[Result<Healthy, PollError>] {
         &self.outcomes
     }
 
     /// As [`outcomes`](Self::outcomes), to keep.
-    #[must_use]
     pub fn into_outcomes(self) -> Vec<Result<Healthy, PollError>> {
         self.outcomes
     }

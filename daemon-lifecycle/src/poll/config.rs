@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{delays::Delays, error::ConfigError, pacing::Pacing, streak::Streak};
+use super::{Healthy, delays::Delays, error::ConfigError, pacing::Pacing, streak::Streak};
 use crate::probe::{DEFAULT_TIMEOUT, Probe, ProbeError, ProbeFailure, shown};
 
 /// What to poll, how often, and how patiently: the four settings every wait has.
@@ -81,6 +81,7 @@ pub struct HealthPoll {
     fatal: FatalRule,
     seed: Option<u64>,
     on_failed_attempt: Option<FailureHook>,
+    on_healthy: Option<HealthyHook>,
 }
 
 impl HealthPoll {
@@ -180,6 +181,11 @@ impl HealthPoll {
         Self { on_failed_attempt: Some(hook), ..self }
     }
 
+    /// Calls `hook` once the daemon has been found healthy for good, before the wait returns. It must not block.
+    pub fn on_healthy(self, hook: impl Fn(&Healthy) + Send + Sync + 'static) -> Self {
+        Self { on_healthy: Some(HealthyHook(Arc::new(hook))), ..self }
+    }
+
     /// Whether the settings make sense. Every wait checks this first.
     ///
     /// # Errors
@@ -258,6 +264,12 @@ impl HealthPoll {
         }
     }
 
+    pub(crate) fn tell_healthy(&self, healthy: &Healthy) {
+        if let Some(hook) = &self.on_healthy {
+            (hook.0)(healthy);
+        }
+    }
+
     fn series(&self) -> Delays {
         let initial = Duration::from_millis(self.config.initial_delay_ms);
         let multiplier = self.config.backoff_multiplier;
@@ -289,6 +301,7 @@ impl From<HealthPollConfig> for HealthPoll {
             fatal: FatalRule(None),
             seed: None,
             on_failed_attempt: None,
+            on_healthy: None,
         }
     }
 }
@@ -323,5 +336,14 @@ struct FailureHook(Arc<dyn Fn(&FailedAttempt<'_>) + Send + Sync>);
 impl fmt::Debug for FailureHook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("FailureHook")
+    }
+}
+
+#[derive(Clone)]
+struct HealthyHook(Arc<dyn Fn(&Healthy) + Send + Sync>);
+
+impl fmt::Debug for HealthyHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HealthyHook")
     }
 }

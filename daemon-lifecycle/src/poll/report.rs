@@ -17,7 +17,10 @@ const NAMELESS: u32 = 3;
 /// `Display` is one line such as `http://127.0.0.1:9/health not healthy after 5 attempts in 1.3 s: 4 x connection
 /// refused, 1 x status 503; last: status 503 (failed: store)`.
 #[derive(Debug)]
-pub struct PollReport {
+pub struct PollReport(Box<Seen>);
+
+#[derive(Debug)]
+struct Seen {
     url: String,
     elapsed: Duration,
     outcomes: Vec<(ProbeFailure, u32)>,
@@ -42,97 +45,98 @@ impl PollReport {
     /// What was polled: the URL without credentials, or the command.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        &self.0.url
     }
 
     /// Attempts that came to an end; one cut off by the death of the child does not count.
     #[must_use]
     pub fn attempts(&self) -> u32 {
-        self.outcomes.iter().map(|(_, count)| count).sum::<u32>() + self.successes
+        self.0.outcomes.iter().map(|(_, count)| count).sum::<u32>() + self.0.successes
     }
 
     /// From the first attempt to the end of the wait.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        self.elapsed
+        self.0.elapsed
     }
 
     /// How often each kind of failure was seen, in the order of first appearance.
     #[must_use]
     pub fn outcomes(&self) -> &[(ProbeFailure, u32)] {
-        &self.outcomes
+        &self.0.outcomes
     }
 
     /// Attempts that found the daemon healthy, but not often or long enough in a row.
     #[must_use]
     pub fn successes(&self) -> u32 {
-        self.successes
+        self.0.successes
     }
 
     /// The last failed attempts, at most 10, oldest first.
     pub fn recent(&self) -> impl DoubleEndedIterator<Item = &PastAttempt> {
-        self.recent.iter()
+        self.0.recent.iter()
     }
 
     /// The last failed attempt; `None` when the wait ended before the first one did.
     #[must_use]
     pub fn last(&self) -> Option<&ProbeError> {
-        self.recent.back().map(|attempt| &attempt.error)
+        self.0.recent.back().map(|attempt| &attempt.error)
     }
 
     /// The share of its start-up that the daemon last said it had done, from 0 to 1.
     #[must_use]
     pub fn progress(&self) -> Option<f64> {
-        self.progress
+        self.0.progress
     }
 
     /// What might be amiss with the question rather than with the daemon.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
-        match self.outcomes[..] {
-            [(ProbeFailure::Dns, _)] if self.successes == 0 => Some(NEVER_RESOLVED),
+        match self.0.outcomes[..] {
+            [(ProbeFailure::Dns, _)] if self.0.successes == 0 => Some(NEVER_RESOLVED),
             _ => self.last()?.kind().hint(),
         }
     }
 
     pub(crate) fn new(url: String) -> Self {
-        Self {
+        Self(Box::new(Seen {
             url,
             elapsed: Duration::ZERO,
             outcomes: Vec::new(),
             successes: 0,
             recent: VecDeque::new(),
             progress: None,
-        }
+        }))
     }
 
     pub(crate) fn failed(&mut self, at: Duration, error: ProbeError) {
         let kind = error.kind();
-        match self.outcomes.iter_mut().find(|(seen, _)| *seen == kind) {
+        match self.0.outcomes.iter_mut().find(|(seen, _)| *seen == kind) {
             Some((_, count)) => *count += 1,
-            None => self.outcomes.push((kind, 1)),
+            None => self.0.outcomes.push((kind, 1)),
         }
-        self.progress = error.progress().or(self.progress);
-        if self.recent.len() == KEPT {
-            self.recent.pop_front();
+        self.0.progress = error.progress().or(self.0.progress);
+        if self.0.recent.len() == KEPT {
+            self.0.recent.pop_front();
         }
-        self.recent.push_back(PastAttempt { number: self.attempts(), at, error });
+        self.0.recent.push_back(PastAttempt { number: self.attempts(), at, error });
     }
 
     pub(crate) fn succeeded(&mut self) {
-        self.successes += 1;
+        self.0.successes += 1;
     }
 
     /// The hint for somebody who is still waiting.
     pub(crate) fn hint_so_far(&self) -> Option<&'static str> {
-        match self.outcomes[..] {
+        match self.0.outcomes[..] {
             [(ProbeFailure::Dns, count)] if count < NAMELESS => None,
             _ => self.hint(),
         }
     }
 
-    pub(crate) fn ended(self, elapsed: Duration) -> Self {
-        Self { elapsed, ..self }
+    pub(crate) fn ended(mut self, elapsed: Duration) -> Self {
+        self.0.elapsed = elapsed;
+        self
     }
 }
 
@@ -140,20 +144,20 @@ impl fmt::Display for PollReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let attempts = self.attempts();
         let plural = if attempts == 1 { "" } else { "s" };
-        write!(f, "{} not healthy after {attempts} attempt{plural}", self.url)?;
-        write!(f, " in {}", Readable(self.elapsed))?;
+        write!(f, "{} not healthy after {attempts} attempt{plural}", self.0.url)?;
+        write!(f, " in {}", Readable(self.0.elapsed))?;
         let mut separator = ": ";
-        for (kind, count) in &self.outcomes {
+        for (kind, count) in &self.0.outcomes {
             write!(f, "{separator}{count} x {kind}")?;
             separator = ", ";
         }
-        if self.successes > 0 {
-            write!(f, "{separator}{} x healthy", self.successes)?;
+        if self.0.successes > 0 {
+            write!(f, "{separator}{} x healthy", self.0.successes)?;
         }
         if let Some(last) = self.last() {
             write!(f, "; last: {}", last.without_url())?;
         }
-        if let Some(progress) = self.progress {
+        if let Some(progress) = self.0.progress {
             write!(f, "; progress {:.0} %", progress * 100.0)?;
         }
         self.hint().map_or(Ok(()), |hint| write!(f, "; {hint}"))
