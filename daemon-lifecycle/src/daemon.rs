@@ -24,7 +24,7 @@ pub use self::{
     output::{OutputLine, OutputStream},
     signal::Signal,
 };
-pub(crate) use self::{error::Tail, members::anyone_runs};
+pub(crate) use self::{error::Tail, group::signallable, members::anyone_runs};
 use self::{
     group::Group,
     log_file::{LogFile, LogStream},
@@ -35,6 +35,7 @@ use crate::{
     clock::Stopwatch,
     notify::NotifySocket,
     poll::{GaveUp, HealthPoll, Healthy, PollError, Wait},
+    probe::ExpectedPid,
 };
 
 /// How long the pipes of a dead child are still read: a process it left behind may hold them open for ever.
@@ -176,7 +177,7 @@ impl Daemon {
     /// As [`poll_until_healthy`](crate::poll_until_healthy), and ends as soon as the child does, since nothing it was
     /// meant to answer will be answered any more.
     ///
-    /// Whoever answers at the URL counts: the caller sees to it that no other process holds the port.
+    /// Whoever answers at the URL counts, unless [`HealthPoll::expect_child`] says that the child has to.
     ///
     /// # Errors
     ///
@@ -187,7 +188,7 @@ impl Daemon {
     ///
     /// Safe: the daemon runs on, and an exit that happens meanwhile is reported by the next call.
     pub async fn wait_until_healthy(&mut self, poll: impl Into<HealthPoll>) -> Result<Healthy, PollError> {
-        let mut wait = Wait::begin(poll.into())?;
+        let mut wait = Wait::begin_for_child(poll.into(), ExpectedPid::Child(self.pid()))?;
         let status = match self.while_alive(wait.run()).await? {
             Ok(healthy) => return Ok(healthy),
             Err(CutShort::GaveUp(gave_up)) => return Err(wait.error(gave_up)),

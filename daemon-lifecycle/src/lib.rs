@@ -19,13 +19,13 @@
 //! # }
 //! ```
 //!
-//! What this crate does not do: watch daemons once they are up (members of a fleet send heartbeats instead, and
-//! polling them would tell less and cost more), restart them, or turn the calling process into a daemon.
+//! What this crate does not do: watch a fleet (its members send heartbeats instead, and polling them would tell less and
+//! cost more), or turn the calling process into a daemon.
 //!
 //! | feature | offers | default |
 //! |---|---|---|
 //! | `probe` | [`poll_until_healthy`] for a start, [`is_daemon_healthy`] for a doubt | yes |
-//! | `daemon` | [`Daemon`]: a child process in a group of its own, watched while it starts, stopped as a whole; Unix only | yes |
+//! | `daemon` | [`Daemon`]: a child process in a group of its own, watched while it starts, stopped as a whole; [`Supervisor`], which starts it again; [`PidFile`]; Unix only | yes |
 //! | `endpoint` | [`Health`]: the axum routes `/livez`, `/readyz` and `/startupz`; needs no HTTP client | |
 //! | `notify` | [`NotifySocket`]: hears children that speak systemd's `sd_notify` protocol; Unix only | |
 //! | `rustls` | `https://` for probes | |
@@ -82,10 +82,13 @@ pub use notify::{Notification, NotifySocket};
 pub use pid_file::{PidFile, PidFileError, RunningProcess};
 #[cfg(feature = "probe")]
 pub use poll::{
-    ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PollError, PollReport, poll_until_healthy,
+    ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PastAttempt, PollAllError, PollError,
+    PollReport, poll_all_until_healthy, poll_until_healthy,
 };
 #[cfg(feature = "probe")]
-pub use probe::{Probe, ProbeError, ProbeFailure, UrlError, is_daemon_healthy};
+pub use probe::{AddressFailure, Answer, Probe, ProbeError, ProbeFailure, UrlError, is_daemon_healthy};
+#[cfg(feature = "rustls")]
+pub use probe::{Tls, TlsError};
 #[cfg(all(feature = "daemon", unix))]
 pub use supervise::{
     EndCause, Liveness, NotReady, RestartPolicy, RunEnd, StartLimit, Supervision, SupervisionEnd, Supervisor,

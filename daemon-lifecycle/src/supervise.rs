@@ -101,7 +101,7 @@ impl Supervisor {
 
     /// A run is ready once it answers. The deadline of `poll` gives way to [`start_timeout`](Self::start_timeout).
     pub fn ready_when_healthy(self, poll: HealthPoll) -> Self {
-        Self { readiness: Readiness::Healthy(poll), ..self }
+        Self { readiness: Readiness::Healthy(Box::new(poll)), ..self }
     }
 
     /// A run is ready once it writes a line that `is_it` accepts.
@@ -172,7 +172,7 @@ impl Supervisor {
         let (teller, state) = watch::channel(begin);
         let mut task = JoinSet::new();
         task.spawn(Driver::new(self, received, teller).run());
-        Supervision { orders, state, _task: task }
+        Supervision { orders, state, task }
     }
 }
 
@@ -222,7 +222,7 @@ pub enum SupervisorPhase {
 pub struct Supervision {
     orders: mpsc::Sender<Order>,
     state: watch::Receiver<SupervisorState>,
-    _task: JoinSet<()>,
+    task: JoinSet<()>,
 }
 
 impl Supervision {
@@ -290,10 +290,19 @@ impl Supervision {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future kills the daemon.
-    pub async fn stop(self) -> Arc<SupervisionEnd> {
+    /// Once begun, it goes on without the future.
+    pub async fn stop(&self) -> Arc<SupervisionEnd> {
         self.order(Order::Stop).await;
         self.over().await
+    }
+
+    /// Ends it all without grace: sends `SIGKILL` to the daemon's process group, and does not wait for its end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future kills the daemon all the same.
+    pub async fn kill(mut self) {
+        self.task.shutdown().await;
     }
 
     async fn order(&self, order: Order) {

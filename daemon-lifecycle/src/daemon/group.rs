@@ -54,9 +54,7 @@ impl Group {
             None => command.wrap(ProcessGroup::leader()),
         }
         .spawn()?;
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
-        // To signal group 0 would be to signal our own, and group 1 means everybody.
-        let pid = pid.filter(|pid| *pid > 1).and_then(Pid::from_raw);
+        let pid = child.id().and_then(signallable);
         let pid = pid.ok_or_else(|| io::Error::other("no process id for a new child"))?;
         let number = guard.as_ref().map_or(pid, Guard::pid);
         Ok(Self { child, pid, number, guard, status: None, empty: false })
@@ -176,5 +174,23 @@ impl Drop for Group {
     fn drop(&mut self) {
         // Nobody is left to tell about a failure, and the likeliest is that nobody is left to kill.
         self.send(Signal::Kill).ok();
+    }
+}
+
+/// To signal group 0 would be to signal our own, and group 1 means everybody.
+pub(crate) fn signallable(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().filter(|pid| *pid > 1).and_then(Pid::from_raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signallable;
+
+    #[test]
+    fn neither_our_own_group_nor_everybodys_is_ever_signalled() {
+        for pid in [0, 1, u32::MAX] {
+            assert_eq!(signallable(pid), None, "{pid}");
+        }
+        assert_eq!(signallable(2).map(|pid| pid.as_raw_pid()), Some(2));
     }
 }

@@ -6,6 +6,8 @@ use std::{
 use rustix::process::Pid;
 use tokio::process::{Child, Command};
 
+use super::group::signallable;
+
 /// Waits for the end of its input and then kills its process group, itself included. It ignores what is sent to the
 /// group for the daemon's sake.
 const SCRIPT: &str = "trap '' HUP INT QUIT USR1 USR2 PIPE ALRM TERM TSTP TTIN TTOU
@@ -43,7 +45,7 @@ impl Guard {
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()?;
-        let pid = process.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        let pid = process.id().and_then(signallable);
         let pid = pid.ok_or_else(|| io::Error::other("no process id for a new guard"))?;
         Ok(Self { process, pid, _lifeline: lifeline })
     }

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, getpid, test_kill_process};
 
+use crate::daemon::signallable;
+
 /// A process, told apart from a later one of the same number by when it was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Process {
@@ -41,8 +43,7 @@ impl Process {
 
     /// Its number, if it is one that a signal may be sent to: neither ours nor everybody's.
     pub(crate) fn id(&self) -> Option<Pid> {
-        let pid = i32::try_from(self.pid).ok().filter(|pid| *pid > 1).and_then(Pid::from_raw);
-        pid.filter(|pid| *pid != getpid())
+        signallable(self.pid).filter(|pid| *pid != getpid())
     }
 }
 

@@ -42,7 +42,10 @@ impl Driver {
             Ok(end) => end,
             Err(error) => SupervisionEnd::Failed(error),
         };
-        self.enter(SupervisorPhase::Over(Arc::new(end)), None);
+        let (run, state) = (self.run, self.state.clone());
+        // The pid file is given up before anyone hears of the end.
+        drop(self);
+        state.send_replace(SupervisorState { run, pid: None, phase: SupervisorPhase::Over(Arc::new(end)) });
     }
 
     async fn until_over(&mut self) -> Result<SupervisionEnd, DaemonError> {

@@ -7,7 +7,7 @@ use crate::{Daemon, DaemonCommand, HealthPoll, LineError, NotifyError, OutputLin
 pub(crate) enum Readiness {
     /// As soon as it runs.
     Started,
-    Healthy(HealthPoll),
+    Healthy(Box<HealthPoll>),
     Line(Arc<dyn Fn(&OutputLine) -> bool + Send + Sync>),
     Notified,
 }
@@ -26,7 +26,7 @@ impl Readiness {
             Self::Started => Ok(()),
             Self::Healthy(poll) => {
                 // No time at all would be an invalid setting, not a wait that is over.
-                let poll = poll.clone().deadline(timeout.max(Duration::from_millis(1)));
+                let poll = HealthPoll::clone(poll).deadline(timeout.max(Duration::from_millis(1)));
                 Ok(daemon.wait_until_healthy(poll).await.map(drop)?)
             }
             Self::Line(is_it) => {

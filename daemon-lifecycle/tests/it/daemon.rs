@@ -1,4 +1,5 @@
 use std::{
+    path::Path,
     process::Command,
     sync::{Arc, Mutex},
     time::Duration,
@@ -10,7 +11,8 @@ use daemon_lifecycle::{
 };
 
 use crate::{
-    process::{Folder, PATIENCE, bounded, gone, kill, line, runs, sh, start, texts},
+    folder::Folder,
+    process::{PATIENCE, bounded, gone, kill, line, runs, sh, start, texts},
     server::{Refusing, Server, status},
 };
 
@@ -279,8 +281,8 @@ async fn a_prepared_command_keeps_its_settings_and_loses_its_output() {
 
 #[tokio::test]
 async fn output_is_appended_to_a_file_line_by_line() {
-    let folder = Folder::new();
-    let path = folder.join("log");
+    let folder = Folder::new("daemon-1");
+    let path = folder.path().join("log");
     for word in ["one", "two"] {
         let mut daemon =
             sh(&format!("echo {word}; printf 'no newline' >&2")).log_file(&path).spawn().expect("sh starts");
@@ -333,6 +335,18 @@ async fn a_guard_outlives_the_signals_of_its_group_and_ends_with_the_daemon() {
     assert!(!stopped.forced, "a guard must not be waited for");
     assert!(texts(&stopped.last_lines).contains(&"bye"), "{:?}", stopped.last_lines);
     assert!(!runs(&grandchild) && !runs(&guard));
+    assert!(!Path::new("/proc").join(guard).exists(), "a zombie is left");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn nothing_of_a_stopped_daemon_is_left_not_even_a_zombie() {
+    let mut daemon = start(&family(""));
+    line(&mut daemon, "grandchild ").await;
+    let leader = Path::new("/proc").join(daemon.pid().to_string());
+    assert!(leader.exists());
+    bounded(daemon.stop(Duration::from_millis(100))).await.expect("a group to stop");
+    assert!(!leader.exists());
 }
 
 #[cfg(target_os = "linux")]

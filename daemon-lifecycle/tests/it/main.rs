@@ -1,11 +1,17 @@
 //! The crate from outside: real sockets, real processes, the real binary.
 
+#[cfg(all(feature = "daemon", unix))]
+mod child;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(all(feature = "daemon", unix))]
+mod command;
 #[cfg(all(feature = "daemon", unix))]
 mod daemon;
 #[cfg(all(feature = "endpoint", feature = "probe"))]
 mod endpoint;
+#[cfg(feature = "probe")]
+mod folder;
 #[cfg(all(feature = "notify", unix))]
 mod notify;
 #[cfg(all(feature = "daemon", unix))]
@@ -20,5 +26,11 @@ mod readiness;
 mod run;
 #[cfg(feature = "probe")]
 mod server;
+#[cfg(all(feature = "probe", unix))]
+mod sockets;
 #[cfg(all(feature = "daemon", unix))]
 mod supervise;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(feature = "probe")]
+mod waiting;

@@ -2,12 +2,15 @@ use std::{fs, process::Command, time::Duration};
 
 use daemon_lifecycle::{PidFile, PidFileError};
 
-use crate::process::{Folder, PATIENCE, bounded, line, start};
+use crate::{
+    folder::Folder,
+    process::{PATIENCE, bounded, line, start},
+};
 
 #[test]
 fn a_claim_is_held_by_one_and_ends_when_it_is_dropped() {
-    let folder = Folder::new();
-    let path = folder.join("pid");
+    let folder = Folder::new("pid-file-1");
+    let path = folder.path().join("pid");
     let claim = PidFile::claim(&path).expect("nobody is there");
     let text = fs::read_to_string(&path).expect("a file");
     assert_eq!(text.lines().next(), Some(std::process::id().to_string().as_str()));
@@ -23,8 +26,8 @@ fn a_claim_is_held_by_one_and_ends_when_it_is_dropped() {
 #[cfg(target_os = "linux")]
 #[test]
 fn who_is_there_is_named_with_pid_and_age() {
-    let folder = Folder::new();
-    let path = folder.join("pid");
+    let folder = Folder::new("pid-file-2");
+    let path = folder.path().join("pid");
     let _claim = PidFile::claim(&path).expect("nobody is there");
     let message = PidFile::claim(&path).expect_err("it is claimed").to_string();
     let expected = format!("`{}` is held by process {}, which has run for ", path.display(), std::process::id());
@@ -33,8 +36,8 @@ fn who_is_there_is_named_with_pid_and_age() {
 
 #[test]
 fn a_stale_file_is_taken_over_whatever_it_says() {
-    let folder = Folder::new();
-    let path = folder.join("pid");
+    let folder = Folder::new("pid-file-3");
+    let path = folder.path().join("pid");
     let this = std::process::id();
     let mut dead = Command::new("true").spawn().expect("true starts");
     dead.wait().expect("a child");
@@ -53,8 +56,8 @@ fn a_stale_file_is_taken_over_whatever_it_says() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_daemon_that_was_left_behind_is_found_by_its_start_and_replaced() {
-    let folder = Folder::new();
-    let path = folder.join("pid");
+    let folder = Folder::new("pid-file-4");
+    let path = folder.path().join("pid");
     let mut daemon = start("sleep 600 & trap '' TERM; echo up; while :; do sleep 0.02; done");
     line(&mut daemon, "up").await;
     let left = {
@@ -78,8 +81,8 @@ async fn a_daemon_that_was_left_behind_is_found_by_its_start_and_replaced() {
 
 #[tokio::test]
 async fn a_claim_of_this_process_is_not_replaced() {
-    let folder = Folder::new();
-    let path = folder.join("pid");
+    let folder = Folder::new("pid-file-5");
+    let path = folder.path().join("pid");
     let _claim = PidFile::claim(&path).expect("nobody is there");
     let error = bounded(PidFile::replace(&path, Duration::ZERO)).await.expect_err("it would be our own end");
     assert!(matches!(error, PidFileError::Running { .. }), "{error}");

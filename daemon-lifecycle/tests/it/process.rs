@@ -1,6 +1,6 @@
 //! Real processes, and what became of them.
 
-use std::{ops::Deref, path::PathBuf, process::Command, time::Duration};
+use std::{process::Command, time::Duration};
 
 use daemon_lifecycle::{Daemon, DaemonCommand, OutputLine};
 
@@ -49,29 +49,4 @@ pub(crate) async fn gone(pid: &str) {
 
 pub(crate) fn kill(pid: &str) {
     assert!(Command::new("kill").args(["-KILL", pid]).status().expect("kill starts").success());
-}
-
-/// A directory of one test, removed with all that is in it.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("daemon-lifecycle-{:016x}", fastrand::u64(..)));
-        std::fs::create_dir(&path).expect("a new folder");
-        Self(path)
-    }
-}
-
-impl Deref for Folder {
-    type Target = std::path::Path;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).ok();
-    }
 }

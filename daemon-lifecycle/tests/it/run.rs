@@ -6,7 +6,8 @@ use daemon_lifecycle::{Daemon, DaemonCommand, OutputLine, Signal};
 
 use crate::{
     cli::{command, stderr, stdout},
-    process::{Folder, PATIENCE, bounded, gone, kill, line, runs},
+    folder::Folder,
+    process::{PATIENCE, bounded, gone, kill, line, runs},
     server::{Refusing, Server, status},
 };
 
@@ -48,6 +49,18 @@ async fn each_way_not_to_be_ready_has_its_exit_code() {
     ] {
         let output = run(&[&["--restart", "never"], &options[..]].concat(), script).await;
         assert_eq!(output.status.code(), Some(code), "{options:?} {script}: {}", stderr(&output));
+    }
+}
+
+#[tokio::test]
+async fn what_systemd_told_the_supervisor_is_not_inherited() {
+    let names = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+    let mut command = tokio::process::Command::from(under_run(&[], "env"));
+    command.envs(names.map(|name| (name, "1"))).env("KEPT", "1").kill_on_drop(true);
+    let told = stdout(&bounded(command.output()).await.expect("the binary starts"));
+    assert!(told.contains("KEPT=1"), "{told}");
+    for name in names {
+        assert!(!told.contains(name), "{told}");
     }
 }
 
@@ -138,8 +151,8 @@ async fn readiness_by_systemd_notify_is_heard() {
 
 #[tokio::test]
 async fn one_pid_file_has_one_daemon_unless_it_is_replaced() {
-    let folder = Folder::new();
-    let (path, log) = (folder.join("pid"), folder.join("log"));
+    let folder = Folder::new("run-1");
+    let (path, log) = (folder.path().join("pid"), folder.path().join("log"));
     let (path, log) = (path.to_str().expect("a name"), log.to_str().expect("a name"));
     let script = "echo up $$; exec sleep 600";
     let mut first = start(&["--pid-file", path, "--log-file", log], script);
@@ -163,8 +176,8 @@ async fn one_pid_file_has_one_daemon_unless_it_is_replaced() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_orphan_that_keeps_its_port_is_found_and_replaced() {
-    let folder = Folder::new();
-    let path = folder.join("pid");
+    let folder = Folder::new("run-2");
+    let path = folder.path().join("pid");
     let path = path.to_str().expect("a name");
     let script = "echo up $$; exec sleep 600";
     let mut first = start(&["--pid-file", path], script);

@@ -1,6 +1,5 @@
 use std::{
     fs,
-    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -13,7 +12,8 @@ use daemon_lifecycle::{
 use tokio::sync::Notify;
 
 use crate::{
-    process::{Folder, PATIENCE, bounded, gone, kill, sh, texts},
+    folder::Folder,
+    process::{PATIENCE, bounded, gone, kill, sh, texts},
     server::{Server, status},
 };
 
@@ -27,7 +27,7 @@ fn supervisor(script: &'static str) -> Supervisor {
 /// Each start appends a character to a file of this folder, so that the script can tell which one it is.
 fn counting(folder: &Folder, script: &str) -> impl FnMut() -> DaemonCommand + Send + 'static {
     let script = format!("printf x >> runs; case $(wc -c < runs) in {script} esac");
-    let folder: std::path::PathBuf = Path::to_owned(folder);
+    let folder: std::path::PathBuf = folder.path().to_owned();
     move || sh(&script).current_dir(&folder)
 }
 
@@ -65,7 +65,7 @@ fn last(end: &SupervisionEnd) -> &RunEnd {
 
 #[tokio::test]
 async fn a_daemon_that_fails_is_started_again_until_it_ends_well() {
-    let folder = Folder::new();
+    let folder = Folder::new("supervise-1");
     let log = Log::default();
     let supervision = Supervisor::new(counting(&folder, "1) exit 3;; 2) kill -9 $$;; *) exit 0;;"))
         .backoff(MS, MS)
@@ -251,8 +251,8 @@ async fn a_dropped_supervision_leaves_nothing_behind() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn each_run_is_recorded_in_the_pid_file() {
-    let folder = Folder::new();
-    let path = folder.join("pid");
+    let folder = Folder::new("supervise-2");
+    let path = folder.path().join("pid");
     let claim = PidFile::claim(&path).expect("nobody is there");
     let supervision = supervisor("exec sleep 600").pid_file(claim).spawn();
     for run in 1..=2 {

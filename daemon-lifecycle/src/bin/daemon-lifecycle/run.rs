@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::args::Run;
 use self::report::CANNOT_GO_ON;
-use crate::{USAGE, report::say};
+use crate::{report::say, wait::USAGE};
 
 /// A standard stream that nobody reads may hold up the task that passes on output, and there are two. The rest goes on.
 const WORKERS: usize = 4;
@@ -64,8 +64,10 @@ async fn until_over(run: &Run) -> u8 {
     let code = 128 + signal;
     tokio::select! {
         end = supervision.stop() => report::end(output, &end, code),
-        // Drops the supervision, which kills.
-        _ = signals.stop() => say(format_args!("error: killed, as it was told twice to stop")),
+        _ = signals.stop() => {
+            supervision.kill().await;
+            say(format_args!("error: killed, as it was told twice to stop"));
+        }
     }
     code
 }

@@ -1,13 +1,18 @@
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum};
 use daemon_lifecycle::{
-    Daemon, DaemonCommand, HealthPoll, HealthPollConfig, Liveness, OutputLine, OutputStream, Probe, RestartPolicy,
-    Supervisor, UrlError,
+    Daemon, DaemonCommand, FailedAttempt, HealthPoll, HealthPollConfig, Liveness, OutputLine, OutputStream, Probe,
+    RestartPolicy, Supervisor, UrlError,
 };
 
 use crate::{
-    args::{Output, tell_changes},
+    args::Output,
     duration,
     report::{put, say},
 };
@@ -131,4 +136,16 @@ fn poll(url: &str) -> Result<HealthPoll, String> {
     let poll = HealthPoll::from(config).on_failed_attempt(tell_changes());
     poll.validate().map_err(|error| error.to_string())?;
     Ok(poll)
+}
+
+/// A line whenever the daemon fails to be ready in a way it did not the time before.
+fn tell_changes() -> impl Fn(&FailedAttempt<'_>) + Send + Sync + 'static {
+    let before = Mutex::new(None);
+    move |attempt| {
+        let kind = Some(attempt.error.kind());
+        let before = std::mem::replace(&mut *before.lock().unwrap_or_else(PoisonError::into_inner), kind);
+        if before != kind {
+            say(format_args!("waiting: {}", attempt.error));
+        }
+    }
 }

@@ -4,10 +4,10 @@ use daemon_lifecycle::{DaemonError, EndCause, RunEnd, SupervisionEnd, Supervisor
 use serde_json::{Value, json};
 
 use crate::{
-    TIMEOUT,
     args::Output,
     hand_over,
     report::{put, say},
+    wait::TIMEOUT,
 };
 
 const FAILED: u8 = 1;
