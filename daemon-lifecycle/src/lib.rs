@@ -29,7 +29,7 @@
 //! | `endpoint` | [`Health`]: the axum routes `/livez`, `/readyz` and `/startupz`; needs no HTTP client | |
 //! | `notify` | [`NotifySocket`]: hears children that speak systemd's `sd_notify` protocol; Unix only | |
 //! | `rustls` | `https://` for probes | |
-//! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]` | |
+//! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]`, and with `daemon` also `daemon-lifecycle run -- CMD` | |
 //!
 //! All waiting goes by tokio's clock. The library installs no signal handler and writes no log; whoever wants to see
 //! a wait go on sets [`HealthPoll::on_failed_attempt`].

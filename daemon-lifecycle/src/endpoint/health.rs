@@ -23,9 +23,12 @@ use super::{
 /// | `/startupz` | the phase is no longer [`Phase::Starting`] |
 ///
 /// and 503 otherwise, for GET and HEAD. The body is `ok`, or `failed: ` and the names of the checks with what they
-/// said. With `?verbose` it has a line for each check, `[+]store ok` or `[-]store failed: disk full`. Who asks for `application/health+json` or `application/json` gets `{"status":"pass","instance_id":"..",
+/// said. With `?verbose` it has a line for each check, `[+]store ok` or `[-]store failed: disk full`.
+///
+/// Who asks for `application/health+json` or `application/json` gets `{"status":"pass","instance_id":"..",
 /// "pid":123,"checks":{"store":{"status":"pass"}}}`; where the phase is the obstacle, it stands among the checks as
-/// `phase`, and with it the [progress](Self::set_progress) as `"progress":0.63`. Answers are never to be cached. There is no authentication, so checks should say nothing confidential.
+/// `phase`, and with it the [progress](Self::set_progress) as `"progress":0.63`. Answers are never to be cached. There
+/// is no authentication, so checks should say nothing confidential.
 ///
 /// Whoever routes requests here goes on doing so until it has asked again. So a process that is told to end (`SIGTERM`)
 /// does first what makes it not ready, and last what makes it refuse:
