@@ -1,6 +1,6 @@
 //! The one place of this crate that reads a clock.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -17,4 +17,32 @@ impl Stopwatch {
     pub(crate) fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// The end of the time that one probe has, all its steps together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TimeLimit {
+    since: Stopwatch,
+    limit: Duration,
+}
+
+impl TimeLimit {
+    pub(crate) fn of(limit: Duration) -> Self {
+        Self { since: Stopwatch::start(), limit }
+    }
+
+    pub(crate) fn left(&self) -> Duration {
+        self.limit.saturating_sub(self.since.elapsed())
+    }
+
+    /// `None` if the time is up first.
+    pub(crate) async fn bound<T>(&self, step: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(self.left(), step).await.ok()
+    }
+}
+
+/// What a server that does not say its own time is taken to mean by a date.
+#[expect(clippy::disallowed_methods, reason = "a date can be told from now by the wall clock alone")]
+pub(crate) fn wall() -> SystemTime {
+    SystemTime::now()
 }

@@ -19,16 +19,17 @@
 //! # }
 //! ```
 //!
-//! What this crate does not do: watch daemons once they are up (members of a fleet send heartbeats instead, and
-//! polling them would tell less and cost more), restart them, or turn the calling process into a daemon.
+//! What this crate does not do: watch a fleet (its members send heartbeats instead, and polling them would tell less and
+//! cost more), or turn the calling process into a daemon.
 //!
 //! | feature | offers | default |
 //! |---|---|---|
 //! | `probe` | [`poll_until_healthy`] for a start, [`is_daemon_healthy`] for a doubt | yes |
-//! | `daemon` | [`Daemon`]: a child process in a group of its own, watched while it starts, stopped as a whole; Unix only | yes |
+//! | `daemon` | [`Daemon`]: a child process in a group of its own, watched while it starts, stopped as a whole; [`Supervisor`], which starts it again; [`PidFile`]; Unix only | yes |
 //! | `endpoint` | [`Health`]: the axum routes `/livez`, `/readyz` and `/startupz`; needs no HTTP client | |
+//! | `notify` | [`NotifySocket`]: hears children that speak systemd's `sd_notify` protocol; Unix only | |
 //! | `rustls` | `https://` for probes | |
-//! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]` | |
+//! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]`, and with `daemon` also `daemon-lifecycle run -- CMD` | |
 //!
 //! All waiting goes by tokio's clock. The library installs no signal handler and writes no log; whoever wants to see
 //! a wait go on sets [`HealthPoll::on_failed_attempt`].
@@ -37,7 +38,7 @@
 //! (RUSTSEC-2025-0012, RUSTSEC-2024-0384).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
-    not(all(feature = "daemon", feature = "endpoint", unix)),
+    not(all(feature = "daemon", feature = "endpoint", feature = "notify", unix)),
     allow(rustdoc::broken_intra_doc_links, reason = "the overview names what other features offer")
 )]
 
@@ -47,12 +48,18 @@ mod clock;
 mod daemon;
 #[cfg(feature = "endpoint")]
 mod endpoint;
+#[cfg(all(feature = "notify", unix))]
+mod notify;
+#[cfg(all(feature = "daemon", unix))]
+mod pid_file;
 #[cfg(feature = "probe")]
 mod poll;
 #[cfg(feature = "probe")]
 mod probe;
 #[cfg(feature = "probe")]
 mod readable;
+#[cfg(all(feature = "daemon", unix))]
+mod supervise;
 
 #[cfg(all(feature = "daemon", not(unix)))]
 compile_error!(
@@ -60,13 +67,30 @@ compile_error!(
      set `default-features = false` and choose `probe` or `endpoint`"
 );
 
+#[cfg(all(feature = "notify", not(unix)))]
+compile_error!("feature `notify` of daemon-lifecycle needs Unix sockets for datagrams");
+
 #[cfg(all(feature = "daemon", unix))]
-pub use daemon::{Daemon, DaemonCommand, DaemonError, LineError, OutputLine, OutputStream, Signal, Stopped};
+pub use daemon::{
+    Daemon, DaemonCommand, DaemonError, LineError, NotifyError, OutputLine, OutputStream, Signal, Stopped,
+};
 #[cfg(feature = "endpoint")]
 pub use endpoint::{Health, Phase};
+#[cfg(all(feature = "notify", unix))]
+pub use notify::{Notification, NotifySocket};
+#[cfg(all(feature = "daemon", unix))]
+pub use pid_file::{PidFile, PidFileError, RunningProcess};
 #[cfg(feature = "probe")]
 pub use poll::{
-    ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PollError, PollReport, poll_until_healthy,
+    ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PastAttempt, PollAllError, PollError,
+    PollReport, poll_all_until_healthy, poll_until_healthy,
 };
 #[cfg(feature = "probe")]
-pub use probe::{Probe, ProbeError, ProbeFailure, UrlError, is_daemon_healthy};
+pub use probe::{AddressFailure, Answer, Probe, ProbeError, ProbeFailure, UrlError, is_daemon_healthy};
+#[cfg(feature = "rustls")]
+pub use probe::{Tls, TlsError};
+#[cfg(all(feature = "daemon", unix))]
+pub use supervise::{
+    EndCause, Liveness, NotReady, RestartPolicy, RunEnd, StartLimit, Supervision, SupervisionEnd, Supervisor,
+    SupervisorEvent, SupervisorPhase, SupervisorState,
+};

@@ -1,43 +1,54 @@
 //! Asking again and again until a daemon is healthy, once, at its start.
 
+mod all;
 mod config;
 mod delays;
 mod error;
 mod pacing;
 mod report;
+mod streak;
 
 use std::time::Duration;
 
-use self::pacing::{Next, Pacing};
+#[cfg(all(feature = "daemon", unix))]
+pub(crate) use self::delays::Delays;
 pub use self::{
+    all::{PollAllError, poll_all_until_healthy},
     config::{FailedAttempt, HealthPoll, HealthPollConfig},
     error::{ConfigError, PollError},
-    report::PollReport,
+    report::{PastAttempt, PollReport},
+};
+use self::{
+    pacing::{Next, Pacing, Said},
+    streak::Streak,
 };
 use crate::{
     clock::Stopwatch,
-    probe::{ProbeError, Target, probe},
+    probe::{Answer, ExpectedPid, Probe, ProbeError},
 };
 
 /// A daemon that answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Healthy {
-    /// The URL that was polled, without credentials.
+    /// What was polled: the URL without credentials, or the command.
     pub url: String,
-    /// Attempts made, the successful one included.
+    /// Attempts made, the successful ones included.
     pub attempts: u32,
     /// From the first attempt to the answer.
     pub elapsed: Duration,
+    /// The answer.
+    pub answer: Answer,
 }
 
-/// Waits until the daemon at a URL answers with 2xx, asking in exponentially growing intervals.
+/// Waits until the daemon at a URL is healthy, asking in exponentially growing intervals.
 ///
 /// Meant for a start, once: a fleet that is up is watched by its heartbeats, not by polling.
 ///
 /// The first attempt is made at once. Takes a [`HealthPollConfig`], or a [`HealthPoll`] where more is to be set. What
-/// one attempt is, [`is_daemon_healthy`](crate::is_daemon_healthy) says. Every failure is retried, since a daemon on
-/// its way up may refuse, hang, answer 404 or not be in the DNS yet; only an invalid configuration is final.
+/// one attempt is, and what can be asked, [`Probe`] says. Every failure is retried, since a daemon on its way up may
+/// refuse, hang, answer 404 or not be in the DNS yet; only an invalid configuration is final, and what
+/// [`HealthPoll::fatal_on`] says.
 ///
 /// To wait for a child process, use `Daemon::wait_until_healthy`, which ends as soon as the child does.
 ///
@@ -79,8 +90,9 @@ pub async fn poll_until_healthy(poll: impl Into<HealthPoll>) -> Result<Healthy, 
 #[derive(Debug)]
 pub(crate) struct Wait {
     poll: HealthPoll,
-    target: Target,
+    probe: Probe,
     pacing: Pacing,
+    streak: Streak,
     report: PollReport,
     since: Stopwatch,
 }
@@ -90,19 +102,42 @@ pub(crate) struct Wait {
 pub(crate) enum GaveUp {
     AttemptsExhausted,
     DeadlineExceeded(Duration),
+    Fatal,
 }
 
 impl Wait {
     pub(crate) fn begin(poll: HealthPoll) -> Result<Self, ConfigError> {
-        let target = poll.target()?;
-        Ok(Self { pacing: poll.pacing(), report: PollReport::new(&target), since: Stopwatch::start(), poll, target })
+        if poll.expects_child() {
+            return Err(ConfigError::NoChild);
+        }
+        let probe = poll.probe()?;
+        Ok(Self::of(poll, probe))
+    }
+
+    /// A wait for a child, which is the one that `child` accepts.
+    #[cfg(all(feature = "daemon", unix))]
+    pub(crate) fn begin_for_child(poll: HealthPoll, child: ExpectedPid) -> Result<Self, ConfigError> {
+        let probe = poll.probe()?;
+        let probe = if poll.expects_child() { probe.expecting(child) } else { probe };
+        Ok(Self::of(poll, probe))
+    }
+
+    fn of(poll: HealthPoll, probe: Probe) -> Self {
+        Self {
+            pacing: poll.pacing(),
+            streak: poll.streak(),
+            report: PollReport::new(probe.url()),
+            since: Stopwatch::start(),
+            poll,
+            probe,
+        }
     }
 
     pub(crate) async fn run(&mut self) -> Result<Healthy, GaveUp> {
-        let target = self.target.clone();
+        let probe = self.probe.clone();
         self.run_with(|timeout| {
-            let target = target.clone();
-            async move { probe(&target, timeout).await }
+            let probe = probe.clone();
+            async move { probe.ask_within(timeout).await }
         })
         .await
     }
@@ -117,37 +152,58 @@ impl Wait {
         match gave_up {
             GaveUp::AttemptsExhausted => PollError::AttemptsExhausted(report),
             GaveUp::DeadlineExceeded(deadline) => PollError::DeadlineExceeded { deadline, report },
+            GaveUp::Fatal => PollError::Fatal(report),
         }
     }
 
-    async fn run_with<F>(&mut self, mut probe: impl FnMut(Duration) -> F) -> Result<Healthy, GaveUp>
+    async fn run_with<F>(&mut self, mut ask: impl FnMut(Duration) -> F) -> Result<Healthy, GaveUp>
     where
-        F: Future<Output = Result<(), ProbeError>>,
+        F: Future<Output = Result<Answer, ProbeError>>,
     {
-        let mut attempts = 0;
         loop {
             let timeout = self.pacing.attempt_timeout(self.since.elapsed())?;
-            attempts += 1;
-            let Err(error) = probe(timeout).await else {
-                let elapsed = self.since.elapsed();
-                return Ok(Healthy { url: self.target.to_string(), attempts, elapsed });
+            let next = match ask(timeout).await {
+                Ok(answer) => match self.succeeded(answer) {
+                    Ok(healthy) => return Ok(healthy),
+                    Err(next) => next,
+                },
+                Err(error) => self.failed(error),
             };
-            match self.failed(attempts, error) {
+            match next {
                 Next::AttemptIn(delay) => tokio::time::sleep(delay).await,
-                Next::AttemptsExhausted => return Err(GaveUp::AttemptsExhausted),
-                Next::DeadlineExceeded(deadline) => return Err(GaveUp::DeadlineExceeded(deadline)),
+                Next::GiveUp(gave_up) => return Err(gave_up),
             }
         }
     }
 
-    fn failed(&mut self, number: u32, error: ProbeError) -> Next {
-        let next = self.pacing.next(number, self.since.elapsed());
+    /// What follows if that was not success enough.
+    fn succeeded(&mut self, answer: Answer) -> Result<Healthy, Next> {
+        let elapsed = self.since.elapsed();
+        self.report.succeeded();
+        if self.streak.succeeded(elapsed, &answer) {
+            let healthy = Healthy { url: self.probe.url(), attempts: self.report.attempts(), elapsed, answer };
+            self.poll.tell_healthy(&healthy);
+            return Ok(healthy);
+        }
+        Err(self.pacing.succeeded(elapsed, self.poll.pause_after_success()))
+    }
+
+    fn failed(&mut self, error: ProbeError) -> Next {
+        self.streak.broken();
+        let elapsed = self.since.elapsed();
+        let next = match self.poll.is_fatal(error.kind()) {
+            true => Next::GiveUp(GaveUp::Fatal),
+            false => self.pacing.failed(elapsed, Said::from(&error)),
+        };
         let next_in = match next {
             Next::AttemptIn(delay) => Some(delay),
-            Next::AttemptsExhausted | Next::DeadlineExceeded(_) => None,
+            Next::GiveUp(_) => None,
         };
-        self.poll.tell(&FailedAttempt { number, error: &error, next_in });
-        self.report.add(error);
+        self.report.failed(elapsed, error);
+        if let Some(past) = self.report.recent().next_back() {
+            let hint = self.report.hint_so_far();
+            self.poll.tell(&FailedAttempt { number: past.number, error: &past.error, next_in, hint });
+        }
         next
     }
 }

@@ -1,12 +1,15 @@
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use axum::{Router, http::HeaderMap, routing::get};
+use axum::{Router, extract::RawQuery, http::HeaderMap, routing::get};
 
 use super::{
-    answer::answer,
+    answer::{Form, answer},
     checks::{Checks, Findings},
     identity::instance_id,
 };
@@ -20,9 +23,19 @@ use super::{
 /// | `/startupz` | the phase is no longer [`Phase::Starting`] |
 ///
 /// and 503 otherwise, for GET and HEAD. The body is `ok`, or `failed: ` and the names of the checks with what they
-/// said. Who asks for `application/health+json` or `application/json` gets `{"status":"pass","instance_id":"..",
+/// said. With `?verbose` it has a line for each check, `[+]store ok` or `[-]store failed: disk full`.
+///
+/// Who asks for `application/health+json` or `application/json` gets `{"status":"pass","instance_id":"..",
 /// "pid":123,"checks":{"store":{"status":"pass"}}}`; where the phase is the obstacle, it stands among the checks as
-/// `phase`. Answers are never to be cached. There is no authentication, so checks should say nothing confidential.
+/// `phase`, and with it the [progress](Self::set_progress) as `"progress":0.63`. Answers are never to be cached. There
+/// is no authentication, so checks should say nothing confidential.
+///
+/// Whoever routes requests here goes on doing so until it has asked again. So a process that is told to end (`SIGTERM`)
+/// does first what makes it not ready, and last what makes it refuse:
+///
+/// 1. [`shutting_down`](Self::shutting_down): `/readyz` is 503 from now on, `/livez` stays 200.
+/// 2. Serve on for as long as the others take to notice: the period of their probe times the failures they wait for.
+/// 3. Stop listening, finish what is under way, and end.
 ///
 /// Checks run on each request, on the task that serves it: they read a flag or an age, they do not go and ask.
 ///
@@ -32,9 +45,11 @@ use super::{
 /// use daemon_lifecycle::{Health, Phase};
 ///
 /// let health = Health::new();
-/// health.readiness_check("model", || Err("loading, 63 %".to_owned()));
+/// health.readiness_check("store", || Ok(()));
 /// let app: axum::Router = axum::Router::new().merge(health.router());
-/// // bind, load, and then:
+/// // bind, and load:
+/// health.set_progress(3, 48);
+/// // and then:
 /// health.set_phase(Phase::Serving);
 /// # drop(app);
 /// ```
@@ -46,6 +61,9 @@ pub struct Health {
 #[derive(Default)]
 struct State {
     phase: RwLock<Phase>,
+    /// Set with the phase locked, so that no other phase follows.
+    shutting_down: AtomicBool,
+    progress: RwLock<Option<f64>>,
     liveness: Checks,
     readiness: Checks,
 }
@@ -86,9 +104,29 @@ impl Health {
         *self.state.phase.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters a phase; any may follow any.
+    /// Enters a phase; any may follow any, but none is entered once this process is
+    /// [shutting down](Self::shutting_down).
     pub fn set_phase(&self, phase: Phase) {
-        *self.state.phase.write().unwrap_or_else(PoisonError::into_inner) = phase;
+        let mut current = self.state.phase.write().unwrap_or_else(PoisonError::into_inner);
+        if !self.state.shutting_down.load(Ordering::Relaxed) {
+            *current = phase;
+        }
+    }
+
+    /// Enters [`Phase::Draining`] for good: a start-up that is still under way, or a pause that ends, makes nothing ready
+    /// again.
+    pub fn shutting_down(&self) {
+        let mut current = self.state.phase.write().unwrap_or_else(PoisonError::into_inner);
+        self.state.shutting_down.store(true, Ordering::Relaxed);
+        *current = Phase::Draining;
+    }
+
+    /// Says how much of the start-up is done, for those who wait: `daemon-lifecycle wait` shows it as a bar, and a
+    /// [`HealthPoll`](crate::HealthPoll) may take growth for a reason to wait longer. Told in [`Phase::Starting`] alone;
+    /// of 0 in all, nothing is told.
+    pub fn set_progress(&self, done: u64, of: u64) {
+        let share = (of > 0).then(|| done.min(of) as f64 / of as f64);
+        *self.state.progress.write().unwrap_or_else(PoisonError::into_inner) = share;
     }
 
     /// Makes `/readyz` depend on `check`, in place of an earlier one of that name. A check that panics has failed.
@@ -119,7 +157,9 @@ impl Health {
     pub fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let route = |find: fn(&Self) -> Findings| {
             let health = self.clone();
-            get(async move |asked: HeaderMap| answer(&asked, &find(&health)))
+            get(async move |RawQuery(query): RawQuery, asked: HeaderMap| {
+                answer(Form::asked_for(query.as_deref(), &asked), &find(&health), health.progress())
+            })
         };
         Router::new()
             .route("/livez", route(Self::liveness))
@@ -137,15 +177,26 @@ impl Health {
         let mut findings = self.state.readiness.run();
         let phase = self.phase();
         if phase != Phase::Serving {
-            findings.insert("phase".to_owned(), Err(phase.to_string()));
+            findings.insert("phase".to_owned(), Err(self.phase_in_words()));
         }
         findings
     }
 
     fn startup(&self) -> Findings {
-        let starting =
-            (self.phase() == Phase::Starting).then(|| ("phase".to_owned(), Err(Phase::Starting.to_string())));
+        let starting = (self.phase() == Phase::Starting).then(|| ("phase".to_owned(), Err(self.phase_in_words())));
         starting.into_iter().collect()
+    }
+
+    fn progress(&self) -> Option<f64> {
+        let progress = *self.state.progress.read().unwrap_or_else(PoisonError::into_inner);
+        progress.filter(|_| self.phase() == Phase::Starting)
+    }
+
+    fn phase_in_words(&self) -> String {
+        match self.progress() {
+            Some(progress) => format!("{}, {:.0} %", self.phase(), progress * 100.0),
+            None => self.phase().to_string(),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{delays::Delays, error::ConfigError, pacing::Pacing};
-use crate::probe::{DEFAULT_TIMEOUT, ProbeError, Target, shown};
+use super::{Healthy, delays::Delays, error::ConfigError, pacing::Pacing, streak::Streak};
+use crate::probe::{DEFAULT_TIMEOUT, Probe, ProbeError, ProbeFailure, shown};
 
 /// What to poll, how often, and how patiently: the four settings every wait has.
 ///
@@ -21,10 +21,10 @@ use crate::probe::{DEFAULT_TIMEOUT, ProbeError, Target, shown};
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct HealthPollConfig {
-    /// Absolute `http://` URL, or `https://` with feature `rustls`. Without a path it means `/health`. There is no
+    /// One of the forms that [`Probe`] knows, such as `http://127.0.0.1:8500`, which means `/health` there. There is no
     /// default: the empty string that `Default` puts here is refused.
     pub url: String,
-    /// Probes before giving up, at least 1. The default of 30 gives a daemon about three minutes.
+    /// Failed probes before giving up, at least 1. The default of 30 gives a daemon about three minutes.
     pub max_attempts: u32,
     /// Milliseconds between the first and the second attempt; the default is 100. With 0 all attempts follow each
     /// other without a pause.
@@ -51,7 +51,8 @@ impl fmt::Debug for HealthPollConfig {
     }
 }
 
-/// A [`HealthPollConfig`] and the rarer settings of a wait.
+/// A [`HealthPollConfig`] and the rarer settings of a wait. What one attempt asks, and of whom, is a [`Probe`]'s to say:
+/// a poll can be made of one.
 ///
 /// # Examples
 ///
@@ -68,12 +69,19 @@ impl fmt::Debug for HealthPollConfig {
 #[must_use = "a poll does nothing until it is given to `poll_until_healthy` or `Daemon::wait_until_healthy`"]
 pub struct HealthPoll {
     config: HealthPollConfig,
+    probe: Option<Probe>,
     max_delay: Duration,
     jitter: f64,
     attempt_timeout: Duration,
     deadline: Option<Duration>,
+    stall_timeout: Option<Duration>,
+    success_threshold: u32,
+    min_uptime: Duration,
+    from_child: bool,
+    fatal: FatalRule,
     seed: Option<u64>,
     on_failed_attempt: Option<FailureHook>,
+    on_healthy: Option<HealthyHook>,
 }
 
 impl HealthPoll {
@@ -83,7 +91,23 @@ impl HealthPoll {
         Self::from(HealthPollConfig { url, ..HealthPollConfig::default() })
     }
 
-    /// No delay is longer than this, jitter included. The default is 10 s.
+    /// Failed probes before giving up, at least 1; the default is 30.
+    pub fn max_attempts(mut self, max_attempts: u32) -> Self {
+        self.config.max_attempts = max_attempts;
+        self
+    }
+
+    /// The first delay, in whole milliseconds, and the factor from one to the next: as in [`HealthPollConfig`].
+    pub fn backoff(mut self, initial_delay: Duration, multiplier: f64) -> Self {
+        self.config.initial_delay_ms = u64::try_from(initial_delay.as_millis()).unwrap_or(u64::MAX);
+        self.config.backoff_multiplier = multiplier;
+        self
+    }
+
+    /// No delay is longer than this, jitter included; the default is 10 s.
+    ///
+    /// Only a `Retry-After` of a 429 or 503 is obeyed beyond it, up to 60 s: it takes the place of the next delay, be it
+    /// sooner or later, but no sooner than the initial delay.
     pub fn max_delay(self, max_delay: Duration) -> Self {
         Self { max_delay, ..self }
     }
@@ -108,6 +132,44 @@ impl HealthPoll {
         Self { deadline: Some(deadline), ..self }
     }
 
+    /// Lets a daemon that says how far it has got take longer than the deadline: while its progress grows, the wait goes
+    /// on until it has stood still for `stall_timeout`. Above zero; without this, progress moves no deadline.
+    ///
+    /// Progress is the member `progress` of a JSON answer, a share from 0 to 1, as [`Health`](crate::Health) gives it at
+    /// `/readyz` and `/startupz`. It grows when it gets further than ever in this wait, by a tenth of a percent at least:
+    /// so a wait ends after the deadline and 1,001 stall timeouts at the very latest. An attempt that finds it grown does
+    /// not count against `max_attempts`.
+    pub fn stall_timeout(self, stall_timeout: Duration) -> Self {
+        Self { stall_timeout: Some(stall_timeout), ..self }
+    }
+
+    /// So many attempts in a row have to find the daemon healthy, and the same run of it where its answers tell; at least
+    /// 1, the default. Between them lies the initial delay.
+    pub fn success_threshold(self, success_threshold: u32) -> Self {
+        Self { success_threshold, ..self }
+    }
+
+    /// The daemon has to be found healthy for so long without interruption. The default is zero.
+    pub fn min_uptime(self, min_uptime: Duration) -> Self {
+        Self { min_uptime, ..self }
+    }
+
+    /// Takes no answer but one of the child's for the child's: its `pid` has to be that of the child or of a process in
+    /// the child's group. Otherwise whoever listens on the port may answer, as an older daemon that did not go. For
+    /// `Daemon::wait_until_healthy` alone, and for daemons that tell their pid, as [`Health`](crate::Health) does; not for
+    /// those in containers, which know themselves by another one.
+    pub fn expect_child(self) -> Self {
+        Self { from_child: true, ..self }
+    }
+
+    /// Ends the wait with [`PollError::Fatal`](crate::PollError::Fatal) at the first failure for which `fatal` says yes.
+    ///
+    /// By default that is what waiting cannot mend, [`ProbeFailure::CannotRun`]: a daemon on its way up may refuse, answer
+    /// 404 or redirect, show a makeshift certificate, or not be in the DNS yet.
+    pub fn fatal_on(self, fatal: impl Fn(ProbeFailure) -> bool + Send + Sync + 'static) -> Self {
+        Self { fatal: FatalRule(Some(Arc::new(fatal))), ..self }
+    }
+
     /// Makes the jitter the same in every run.
     pub fn seed(self, seed: u64) -> Self {
         Self { seed: Some(seed), ..self }
@@ -119,13 +181,18 @@ impl HealthPoll {
         Self { on_failed_attempt: Some(hook), ..self }
     }
 
+    /// Calls `hook` once the daemon has been found healthy for good, before the wait returns. It must not block.
+    pub fn on_healthy(self, hook: impl Fn(&Healthy) + Send + Sync + 'static) -> Self {
+        Self { on_healthy: Some(HealthyHook(Arc::new(hook))), ..self }
+    }
+
     /// Whether the settings make sense. Every wait checks this first.
     ///
     /// # Errors
     ///
     /// The first setting that is out of its range, or why the URL cannot be polled.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        self.target().map(drop)
+        self.probe().map(drop)
     }
 
     /// The pauses of a wait that never succeeds and has no deadline. Random unless a [`seed`](Self::seed) is set.
@@ -134,7 +201,8 @@ impl HealthPoll {
         self.series().take(usize::try_from(pauses).unwrap_or(usize::MAX))
     }
 
-    pub(crate) fn target(&self) -> Result<Target, ConfigError> {
+    /// What each attempt asks, if all settings make sense.
+    pub(crate) fn probe(&self) -> Result<Probe, ConfigError> {
         let HealthPollConfig { max_attempts, backoff_multiplier, .. } = self.config;
         if max_attempts == 0 {
             return Err(ConfigError::NoAttempts);
@@ -151,21 +219,54 @@ impl HealthPoll {
         if self.deadline.is_some_and(|deadline| deadline.is_zero()) {
             return Err(ConfigError::ZeroDeadline);
         }
-        Ok(Target::parse(&self.config.url, None)?)
+        if self.stall_timeout.is_some_and(|stall_timeout| stall_timeout.is_zero()) {
+            return Err(ConfigError::ZeroStallTimeout);
+        }
+        if self.success_threshold == 0 {
+            return Err(ConfigError::NoSuccesses);
+        }
+        match &self.probe {
+            Some(probe) => Ok(probe.clone()),
+            None => Ok(Probe::new(&self.config.url)?),
+        }
+    }
+
+    pub(crate) fn expects_child(&self) -> bool {
+        self.from_child
     }
 
     pub(crate) fn pacing(&self) -> Pacing {
-        Pacing {
-            max_attempts: self.config.max_attempts,
-            attempt_timeout: self.attempt_timeout,
-            deadline: self.deadline,
-            delays: self.series(),
+        let HealthPollConfig { max_attempts, initial_delay_ms, .. } = self.config;
+        let initial_delay = Duration::from_millis(initial_delay_ms);
+        let delays = self.series();
+        Pacing::new(max_attempts, self.attempt_timeout, self.deadline, self.stall_timeout, initial_delay, delays)
+    }
+
+    pub(crate) fn streak(&self) -> Streak {
+        Streak::new(self.success_threshold, self.min_uptime)
+    }
+
+    /// Between successes that are not enough yet. A long time of health is not watched any closer than need be.
+    pub(crate) fn pause_after_success(&self) -> Duration {
+        Duration::from_millis(self.config.initial_delay_ms).max(self.min_uptime / 20)
+    }
+
+    pub(crate) fn is_fatal(&self, failure: ProbeFailure) -> bool {
+        match &self.fatal.0 {
+            Some(fatal) => fatal(failure),
+            None => failure == ProbeFailure::CannotRun,
         }
     }
 
     pub(crate) fn tell(&self, attempt: &FailedAttempt<'_>) {
         if let Some(hook) = &self.on_failed_attempt {
             (hook.0)(attempt);
+        }
+    }
+
+    pub(crate) fn tell_healthy(&self, healthy: &Healthy) {
+        if let Some(hook) = &self.on_healthy {
+            (hook.0)(healthy);
         }
     }
 
@@ -176,16 +277,31 @@ impl HealthPoll {
     }
 }
 
+impl From<Probe> for HealthPoll {
+    /// With the defaults of [`HealthPollConfig`], and the probe's own timeout for each attempt.
+    fn from(probe: Probe) -> Self {
+        let attempt_timeout = probe.given_timeout();
+        Self { probe: Some(probe.clone()), ..Self::new(probe.url()) }.attempt_timeout(attempt_timeout)
+    }
+}
+
 impl From<HealthPollConfig> for HealthPoll {
     fn from(config: HealthPollConfig) -> Self {
         Self {
             config,
+            probe: None,
             max_delay: Duration::from_secs(10),
             jitter: 0.1,
             attempt_timeout: DEFAULT_TIMEOUT,
             deadline: None,
+            stall_timeout: None,
+            success_threshold: 1,
+            min_uptime: Duration::ZERO,
+            from_child: false,
+            fatal: FatalRule(None),
             seed: None,
             on_failed_attempt: None,
+            on_healthy: None,
         }
     }
 }
@@ -200,6 +316,18 @@ pub struct FailedAttempt<'a> {
     pub error: &'a ProbeError,
     /// The pause before the next attempt; `None` when this was the last one.
     pub next_in: Option<Duration>,
+    /// What might be amiss with the question rather than with the daemon; a name that does not resolve is told from the
+    /// third attempt on.
+    pub hint: Option<&'static str>,
+}
+
+#[derive(Clone)]
+struct FatalRule(Option<Arc<dyn Fn(ProbeFailure) -> bool + Send + Sync>>);
+
+impl fmt::Debug for FatalRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FatalRule")
+    }
 }
 
 #[derive(Clone)]
@@ -208,5 +336,14 @@ struct FailureHook(Arc<dyn Fn(&FailedAttempt<'_>) + Send + Sync>);
 impl fmt::Debug for FailureHook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("FailureHook")
+    }
+}
+
+#[derive(Clone)]
+struct HealthyHook(Arc<dyn Fn(&Healthy) + Send + Sync>);
+
+impl fmt::Debug for HealthyHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HealthyHook")
     }
 }

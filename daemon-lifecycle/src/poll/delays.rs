@@ -25,6 +25,11 @@ impl Delays {
         Self { series, max, jitter, random: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed) }
     }
 
+    /// By up to the fraction later than `delay`, never sooner.
+    pub(crate) fn later(&mut self, delay: Duration) -> Duration {
+        delay.saturating_add(delay.mul_f64(self.jitter * self.random.f64()))
+    }
+
     /// Within `jitter` of `delay` and never above the cap, from which it is reflected rather than cut off: many
     /// processes at the cap must not end up in step.
     fn jittered(&mut self, delay: Duration) -> Duration {

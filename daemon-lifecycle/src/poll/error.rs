@@ -16,11 +16,18 @@ pub enum PollError {
     /// Every attempt failed.
     #[error("{0}")]
     AttemptsExhausted(PollReport),
+    /// An attempt failed in a way that no further one will mend: [`HealthPoll::fatal_on`](crate::HealthPoll::fatal_on).
+    #[error("{0} (given up)")]
+    Fatal(PollReport),
+    /// This one was still waited for when another one of [`poll_all_until_healthy`](crate::poll_all_until_healthy) gave
+    /// up.
+    #[error("{0} (another one failed)")]
+    CutShort(PollReport),
     /// The deadline left no room for another attempt.
     #[error("{report} (deadline {})", Readable(*.deadline))]
     #[non_exhaustive]
     DeadlineExceeded {
-        /// The deadline that was set.
+        /// The deadline that was set, or to which growing progress had moved it.
         deadline: Duration,
         /// What was seen until then.
         report: PollReport,
@@ -49,7 +56,10 @@ impl PollError {
     #[must_use]
     pub fn report(&self) -> Option<&PollReport> {
         match self {
-            Self::AttemptsExhausted(report) | Self::DeadlineExceeded { report, .. } => Some(report),
+            Self::AttemptsExhausted(report)
+            | Self::Fatal(report)
+            | Self::CutShort(report)
+            | Self::DeadlineExceeded { report, .. } => Some(report),
             #[cfg(feature = "daemon")]
             Self::ChildExited { report, .. } => Some(report),
             #[cfg(feature = "daemon")]
@@ -78,6 +88,15 @@ pub enum ConfigError {
     /// No attempt could be made before the deadline.
     #[error("the deadline is zero")]
     ZeroDeadline,
+    /// Progress would have to grow in no time.
+    #[error("the stall timeout is zero")]
+    ZeroStallTimeout,
+    /// No success at all is no health.
+    #[error("the success threshold is 0, at least 1 is needed")]
+    NoSuccesses,
+    /// The answer of a child is expected where there is no child: that takes `Daemon::wait_until_healthy`.
+    #[error("the answer of a child is expected, and no child is waited for")]
+    NoChild,
     /// The URL cannot be polled.
     #[error(transparent)]
     Url(#[from] UrlError),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PollError, Wait, poll_until_healthy};
-use crate::probe::{ProbeError, ProbeFailure, Target};
+use crate::probe::{Answer, ProbeError, ProbeFailure};
 
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -21,8 +21,7 @@ fn steady(max_attempts: u32, initial_delay_ms: u64, backoff_multiplier: f64) -> 
 }
 
 fn failure(kind: ProbeFailure) -> ProbeError {
-    let target = Target::parse("http://127.0.0.1:9", None).expect("a usable URL");
-    ProbeError::new(&target, kind)
+    ProbeError::new(&"http://127.0.0.1:9/health", kind)
 }
 
 /// A daemon that refuses at once until `ready_at`, as seen by the wait; `None` = for ever.
@@ -31,7 +30,7 @@ async fn wait_for_daemon_ready(poll: HealthPoll, ready_at: Option<Duration>) -> 
     let since = wait.since;
     let probe = move |_| async move {
         match ready_at {
-            Some(ready_at) if since.elapsed() >= ready_at => Ok(()),
+            Some(ready_at) if since.elapsed() >= ready_at => Ok(Answer::default()),
             _ => Err(failure(ProbeFailure::Refused)),
         }
     };

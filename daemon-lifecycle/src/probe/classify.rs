@@ -3,54 +3,39 @@ use std::{
     io::{self, ErrorKind},
 };
 
-use super::{error::ProbeFailure, target::Target};
+use super::failure::ProbeFailure;
 
-/// Reads the kind of a failure off the error's chain of sources.
-pub(crate) fn classify(target: &Target, error: &reqwest::Error) -> ProbeFailure {
-    if error.is_dns() {
-        return ProbeFailure::Dns;
-    }
-    let found = by_io(error).or_else(|| by_hyper(error));
-    match found {
-        _ if !error.is_connect() => found.unwrap_or(ProbeFailure::Other),
-        Some(failure @ (ProbeFailure::Refused | ProbeFailure::Unreachable)) => failure,
-        _ if error.is_timeout() => ProbeFailure::ConnectTimeout,
-        // TCP stands by now; what else goes wrong before the request is the handshake.
-        _ if target.is_https() => ProbeFailure::Tls,
-        _ => found.unwrap_or(ProbeFailure::Other),
-    }
-}
-
-fn by_io(error: &(dyn Error + 'static)) -> Option<ProbeFailure> {
-    let io = chain(error).find_map(|cause| cause.downcast_ref::<io::Error>())?;
-    match io.kind() {
-        ErrorKind::ConnectionRefused => Some(ProbeFailure::Refused),
+/// What an error of the operating system says about the other side.
+pub(super) fn by_io(error: &io::Error) -> ProbeFailure {
+    match error.kind() {
+        // A socket that is not there is nobody listening either.
+        ErrorKind::ConnectionRefused | ErrorKind::NotFound => ProbeFailure::Refused,
         ErrorKind::HostUnreachable
         | ErrorKind::NetworkUnreachable
         | ErrorKind::NetworkDown
         | ErrorKind::AddrNotAvailable
-        | ErrorKind::PermissionDenied => Some(ProbeFailure::Unreachable),
+        | ErrorKind::PermissionDenied => ProbeFailure::Unreachable,
         ErrorKind::ConnectionReset
         | ErrorKind::ConnectionAborted
         | ErrorKind::BrokenPipe
         | ErrorKind::NotConnected
-        | ErrorKind::UnexpectedEof => Some(ProbeFailure::Reset),
-        ErrorKind::TimedOut => Some(ProbeFailure::Timeout),
-        _ => None,
+        | ErrorKind::UnexpectedEof => ProbeFailure::Reset,
+        ErrorKind::TimedOut => ProbeFailure::ConnectTimeout,
+        _ => ProbeFailure::Other,
     }
 }
 
-fn by_hyper(error: &(dyn Error + 'static)) -> Option<ProbeFailure> {
-    let hyper = chain(error).find_map(|cause| cause.downcast_ref::<hyper::Error>())?;
-    if hyper.is_parse() {
-        Some(ProbeFailure::Protocol)
-    } else if hyper.is_incomplete_message() || hyper.is_closed() || hyper.is_canceled() {
-        Some(ProbeFailure::Reset)
+/// Of a connection that stands.
+pub(super) fn by_hyper(error: &hyper::Error) -> ProbeFailure {
+    if error.is_parse() {
+        ProbeFailure::Protocol
+    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        ProbeFailure::Reset
     } else {
-        None
+        match error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(by_io) {
+            // The kernel's patience with a connection that stands.
+            Some(ProbeFailure::ConnectTimeout) => ProbeFailure::Timeout,
+            found => found.unwrap_or(ProbeFailure::Other),
+        }
     }
-}
-
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
 }

@@ -1,52 +1,125 @@
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
 
-use super::target::{Target, UrlError};
+use super::{failure::ProbeFailure, identity::Identity, target::UrlError};
 
 /// One probe that did not find a healthy daemon.
 ///
 /// [`kind`](Self::kind) is what to decide by; `Display` adds the URL (without credentials) and what the answer said;
 /// the cause, where there is one, is the `source()`.
 #[derive(Debug)]
-pub struct ProbeError {
+pub struct ProbeError(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     kind: ProbeFailure,
     url: String,
     detail: Option<String>,
     source: Option<Box<dyn Error + Send + Sync>>,
+    addresses: Vec<AddressFailure>,
+    retry_after: Option<Duration>,
+    progress: Option<f64>,
+    identity: Identity,
+}
+
+/// An address of the host that took no connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct AddressFailure {
+    /// Where it was tried.
+    pub address: SocketAddr,
+    /// How it failed.
+    pub kind: ProbeFailure,
+    /// What the operating system said; `None` where it said nothing in time.
+    pub error: Option<io::Error>,
 }
 
 impl ProbeError {
     /// How the probe failed.
     #[must_use]
     pub fn kind(&self) -> ProbeFailure {
-        self.kind
+        self.0.kind
     }
 
-    /// The URL that was asked, without credentials.
+    /// What was asked: the URL without credentials, or the command.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        &self.0.url
     }
 
-    /// What the answer said: the `Location` of a redirect, else the first 200 bytes of the body of a status other
-    /// than 2xx, in one line and free of control characters. Of an unusable URL, what is wrong with it. `None` where
-    /// there was no answer or it was empty.
+    /// What the answer said, in one line of at most 200 bytes and free of control characters: the `Location` of a
+    /// redirect, what `application/health+json` names as failed, else the beginning of the body of a status other than
+    /// 2xx; of a command its last line. Of an unusable URL, what is wrong with it. `None` where there was no answer or
+    /// it was empty.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
-        self.detail.as_deref()
+        self.0.detail.as_deref()
     }
 
-    pub(crate) fn new(target: &Target, kind: ProbeFailure) -> Self {
-        Self { kind, url: target.to_string(), detail: None, source: None }
+    /// Each address that was tried in vain, in the order in which the name resolved to them; empty if one of them took
+    /// the connection.
+    #[must_use]
+    pub fn addresses(&self) -> &[AddressFailure] {
+        &self.0.addresses
     }
 
-    pub(crate) fn with_detail(self, detail: String) -> Self {
-        let detail = (!detail.is_empty()).then_some(detail);
-        Self { detail, ..self }
+    /// When a 429 or 503 asked to be asked again, from the answer on.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
-    pub(crate) fn with_source(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let source = Some(source.into());
-        Self { source, ..self }
+    /// The share of its start-up that the daemon says it has done, from 0 to 1: `progress` in a JSON answer.
+    #[must_use]
+    pub fn progress(&self) -> Option<f64> {
+        self.0.progress
+    }
+
+    pub(crate) fn new(asked: &impl ToString, kind: ProbeFailure) -> Self {
+        Self(Box::new(Parts {
+            kind,
+            url: asked.to_string(),
+            detail: None,
+            source: None,
+            addresses: Vec::new(),
+            retry_after: None,
+            progress: None,
+            identity: Identity::default(),
+        }))
+    }
+
+    pub(crate) fn with_detail(mut self, detail: String) -> Self {
+        self.0.detail = (!detail.is_empty()).then_some(detail);
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_addresses(mut self, addresses: Vec<AddressFailure>) -> Self {
+        self.0.addresses = addresses;
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.0.retry_after = retry_after;
+        self
+    }
+
+    pub(crate) fn with_progress(mut self, progress: Option<f64>) -> Self {
+        self.0.progress = progress;
+        self
+    }
+
+    /// Who says to have answered.
+    pub(super) fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    pub(super) fn with_identity(mut self, identity: Identity) -> Self {
+        self.0.identity = identity;
+        self
     }
 
     /// Everything but the URL, for messages that name it already.
@@ -57,107 +130,76 @@ impl ProbeError {
 
 impl fmt::Display for ProbeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.kind, &self.detail) {
+        match (self.kind(), self.detail()) {
             // This one names the URL itself.
             (ProbeFailure::InvalidUrl, Some(detail)) => f.write_str(detail),
-            (kind, Some(detail)) => write!(f, "{}: {kind} ({detail})", self.url),
-            (kind, None) => write!(f, "{}: {kind}", self.url),
+            (kind, Some(detail)) => write!(f, "{}: {kind} ({detail})", self.url()),
+            (kind, None) => {
+                write!(f, "{}: {kind}", self.url())?;
+                several(self.addresses(), f)
+            }
         }
     }
 }
 
 impl Error for ProbeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        if let Some(source) = &self.0.source {
+            return Some(source.as_ref());
+        }
+        let telling = self.0.addresses.iter().find(|failure| failure.kind == self.0.kind)?;
+        telling.error.as_ref().map(|error| error as _)
     }
 }
 
 impl From<UrlError> for ProbeError {
     fn from(error: UrlError) -> Self {
-        let detail = Some(error.to_string());
+        let detail = error.to_string();
         let (url, source) = match error {
             UrlError::Unparsable { url, source } => (url, Some(source)),
-            UrlError::Scheme { url, .. } | UrlError::TlsNotBuilt { url } => (url, None),
+            UrlError::Scheme { url, .. } | UrlError::Form { url, .. } | UrlError::TlsNotBuilt { url } => (url, None),
         };
-        Self { kind: ProbeFailure::InvalidUrl, url, detail, source }
+        let error = Self::new(&url, ProbeFailure::InvalidUrl).with_detail(detail);
+        match source {
+            Some(source) => error.with_source(source),
+            None => error,
+        }
     }
+}
+
+/// Where there is but one address, the kind of the failure says it already.
+fn several(addresses: &[AddressFailure], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (index, AddressFailure { address, kind, .. }) in addresses.iter().enumerate() {
+        match index {
+            0 if addresses.len() == 1 => return Ok(()),
+            0 => write!(f, " ({address} {kind}")?,
+            _ => write!(f, ", {address} {kind}")?,
+        }
+    }
+    if addresses.is_empty() { Ok(()) } else { f.write_str(")") }
 }
 
 pub(crate) struct WithoutUrl<'a>(&'a ProbeError);
 
 impl fmt::Display for WithoutUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.kind)?;
-        if let Some(detail) = &self.0.detail {
+        write!(f, "{}", self.0.kind())?;
+        if let Some(detail) = self.0.detail() {
             return write!(f, " ({detail})");
         }
-        let mut root: Option<&dyn Error> = self.0.source();
-        while let Some(deeper) = root.and_then(Error::source) {
-            root = Some(deeper);
+        if self.0.addresses().len() > 1 {
+            return several(self.0.addresses(), f);
         }
+        let root = std::iter::successors(self.0.source(), |&cause| cause.source()).last();
         root.map_or(Ok(()), |root| write!(f, " ({root})"))
-    }
-}
-
-/// How a probe failed: what an operator would look at next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ProbeFailure {
-    /// The URL cannot be probed; nothing was sent.
-    InvalidUrl,
-    /// The host name did not resolve.
-    Dns,
-    /// No address of the host may be connected to: see [`Probe::only_to`](super::Probe::only_to). The detail names them;
-    /// nothing was sent.
-    NotAdmitted,
-    /// The host answered that nothing listens on the port.
-    Refused,
-    /// No route to the host, or a firewall said no.
-    Unreachable,
-    /// Nobody took the connection in time: the host is down, or packets are dropped. With `https://`, agreeing on TLS
-    /// is part of connecting.
-    ConnectTimeout,
-    /// The connection stands, but TLS could not be agreed on.
-    Tls,
-    /// The connection was closed before the whole answer had come.
-    Reset,
-    /// The connection was taken, but no whole answer came in time: the process hangs or is overloaded.
-    Timeout,
-    /// The answer was not HTTP.
-    Protocol,
-    /// A 3xx answer, which is never followed: probably not the endpoint that was meant.
-    Redirect(u16),
-    /// A whole answer with any other status outside 2xx.
-    Status(u16),
-    /// None of the above; the `source()` of the error says more.
-    Other,
-}
-
-impl fmt::Display for ProbeFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InvalidUrl => f.write_str("invalid url"),
-            Self::Dns => f.write_str("name not resolved"),
-            Self::NotAdmitted => f.write_str("address not admitted"),
-            Self::Refused => f.write_str("connection refused"),
-            Self::Unreachable => f.write_str("host unreachable"),
-            Self::ConnectTimeout => f.write_str("connection timed out"),
-            Self::Tls => f.write_str("tls handshake failed"),
-            Self::Reset => f.write_str("connection closed early"),
-            Self::Timeout => f.write_str("no answer in time"),
-            Self::Protocol => f.write_str("answer is not http"),
-            Self::Redirect(status) => write!(f, "redirect {status}"),
-            Self::Status(status) => write!(f, "status {status}"),
-            Self::Other => f.write_str("request failed"),
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error;
+    use std::{error::Error, io};
 
-    use super::{ProbeError, ProbeFailure};
+    use super::{AddressFailure, ProbeError, ProbeFailure};
     use crate::probe::target::Target;
 
     fn target() -> Target {
@@ -180,11 +222,31 @@ mod tests {
     }
 
     #[test]
+    fn the_errors_of_several_addresses_are_told_one_by_one() {
+        let failure = |address: &str, kind| AddressFailure {
+            address: address.parse().expect("an address"),
+            kind,
+            error: Some(io::Error::other("why")),
+        };
+        let one = failure("127.0.0.1:9", ProbeFailure::Refused);
+        let error = ProbeError::new(&target(), ProbeFailure::Refused).with_addresses(vec![one]);
+        assert_eq!(error.to_string(), "http://h:1/health: connection refused");
+        assert_eq!(error.without_url().to_string(), "connection refused (why)");
+
+        let two = vec![failure("[::1]:9", ProbeFailure::Unreachable), failure("127.0.0.1:9", ProbeFailure::Refused)];
+        let error = ProbeError::new(&target(), ProbeFailure::Refused).with_addresses(two);
+        let told = "connection refused ([::1]:9 host unreachable, 127.0.0.1:9 connection refused)";
+        assert_eq!(error.without_url().to_string(), told);
+        assert_eq!(error.to_string(), format!("http://h:1/health: {told}"));
+        assert_eq!(error.source().expect("a source").to_string(), "why");
+    }
+
+    #[test]
     fn an_unusable_url_is_an_error_of_its_own_kind() {
         let error = ProbeError::from(Target::parse("ftp://h/", None).expect_err("no http"));
         assert_eq!(error.kind(), ProbeFailure::InvalidUrl);
         assert_eq!(error.url(), "ftp://h/");
-        assert_eq!(error.to_string(), "scheme `ftp` of `ftp://h/` is not supported, only http:// and https:// are");
+        assert!(error.to_string().starts_with("scheme `ftp` of `ftp://h/` is not supported, only http://"), "{error}");
 
         let error = ProbeError::from(Target::parse("nonsense", None).expect_err("no URL"));
         assert_eq!(error.to_string(), "cannot use `nonsense` as a URL");

@@ -1,6 +1,6 @@
 use std::process::{Command, Output};
 
-use crate::server::{Refusing, Server, status};
+use crate::server::{Refusing, Server, health_json, status};
 
 fn wait(args: &[&str]) -> Output {
     run(&[&["wait"], args].concat())
@@ -8,20 +8,25 @@ fn wait(args: &[&str]) -> Output {
 
 /// Runs the binary in the environment of this test, less what would set its flags.
 fn run(args: &[&str]) -> Output {
+    command(args).output().expect("the binary starts")
+}
+
+pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_daemon-lifecycle"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HEARTBEAT_") {
             command.env_remove(name);
         }
     }
-    command.args(args).output().expect("the binary starts")
+    command.args(args);
+    command
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -52,10 +57,120 @@ async fn one_unhealthy_url_is_a_timeout_and_keeps_the_command_from_running() {
     assert!(stderr(&output).contains("connection refused"), "{}", stderr(&output));
     assert!(!stdout(&output).contains("started"));
     assert!(stdout(&output).contains("unhealthy"), "{}", stdout(&output));
+}
 
-    let output = wait(&[&refusing.url(), "--max-attempts", "2", "--initial-delay", "1ms"]);
-    assert_eq!(output.status.code(), Some(124));
-    assert!(stderr(&output).contains("not healthy after 2 attempts"), "{}", stderr(&output));
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_exit_code_says_why_a_wait_ended_before_its_time() {
+    let unauthorized = Server::answering(status("401 Unauthorized", "")).await;
+    let missing = Server::answering(status("404 Not Found", "")).await;
+    let hour = ["--initial-delay", "1h", "--timeout", "2h"];
+    let ended = |url: &str, more: &[&str]| wait(&[&[url], more, &hour[..]].concat());
+    for (url, why, code) in [
+        (unauthorized.url("/"), ["--max-attempts", "1"], 4),
+        (Refusing::new().url(), ["--max-attempts", "1"], 5),
+        (missing.url("/"), ["--max-attempts", "1"], 1),
+        (missing.url("/"), ["--fatal-on", "tls_name,404"], 1),
+        (Refusing::new().url(), ["--fatal-on", "refused"], 5),
+    ] {
+        let output = ended(&url, &why);
+        assert_eq!(output.status.code(), Some(code), "{why:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("not healthy after 1 attempt in"), "{}", stderr(&output));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn one_url_that_is_given_up_ends_the_wait_for_the_others() {
+    let loading = Server::answering(status("503 Service Unavailable", "loading")).await;
+    let missing = Server::answering(status("404 Not Found", "")).await;
+    let output =
+        wait(&[&loading.url("/"), &missing.url("/"), "--fatal-on", "404", "--timeout", "2h", "--output", "json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let rows: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!((&rows[0]["outcome"], &rows[1]["outcome"]), (&"cut_short".into(), &"fatal".into()));
+    assert_eq!(rows[1]["failure"], "status");
+    assert_eq!(rows[1]["hint"], "wrong endpoint? a url without a path means /health");
+    assert_eq!((&rows[1]["recent"][0]["attempt"], &rows[1]["recent"][0]["failure"]), (&1.into(), &"status".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn json_says_who_answered_and_every_key_is_always_there() {
+    let answer = r#"{"status":"warn","notes":["slow disk"],"instance_id":"7-a","pid":7,"version":"1.2"}"#;
+    let server = Server::answering(health_json("200 OK", "", answer)).await;
+    let refusing = Refusing::new();
+    let healthy = wait(&[&server.url("/"), "--output", "json", "--expect-pid", "7", "--expect-instance", "7-a"]);
+    assert_eq!(healthy.status.code(), Some(0), "{}", stderr(&healthy));
+    assert!(stderr(&healthy).contains("slow disk"), "{}", stderr(&healthy));
+    let failed = wait(&[&refusing.url(), "--output", "json", "--max-attempts", "1"]);
+    let row = |output: &Output| -> serde_json::Map<String, serde_json::Value> {
+        let mut rows: Vec<_> = serde_json::from_str(&stdout(output)).expect("JSON");
+        rows.pop().expect("a row")
+    };
+    let (healthy, failed) = (row(&healthy), row(&failed));
+    assert_eq!(healthy.keys().collect::<Vec<_>>(), failed.keys().collect::<Vec<_>>());
+    assert_eq!((&healthy["pid"], &healthy["instance_id"]), (&7.into(), &"7-a".into()));
+    assert_eq!((&healthy["version"], &healthy["warning"]), (&"1.2".into(), &"slow disk".into()));
+    let tried = &failed["recent"][0]["addresses"][0];
+    assert_eq!((&tried["address"], &tried["failure"]), (&refusing.address.to_string().into(), &"refused".into()));
+
+    let output = wait(&[&server.url("/"), "--expect-pid", "8", "--max-attempts", "1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("process 7, expected 8"), "{}", stderr(&output));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn success_is_wanted_as_often_and_as_long_as_the_flags_say() {
+    let server = Server::answering(status("200 OK", "ok")).await;
+    let attempts = |args: &[&str]| {
+        let output = wait(&[&[&server.url("/"), "--output", "json", "--initial-delay", "1ms"], args].concat());
+        let rows: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+        rows[0]["attempts"].as_u64().expect("a number")
+    };
+    assert_eq!(attempts(&["--success-threshold", "3"]), 3);
+    assert!(attempts(&["--min-uptime", "200ms"]) > 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn stderr_that_is_no_terminal_gets_lines_and_no_control_characters() {
+    let server = Server::by_turns(|turn| match turn {
+        ..=5 => health_json("503 Service Unavailable", "", &format!(r#"{{"progress":0.{turn}}}"#)),
+        _ => status("200 OK", "ok"),
+    })
+    .await;
+    let output = wait(&[&server.url("/"), "--initial-delay", "60ms"]);
+    assert_eq!(output.status.code(), Some(0));
+    let stderr = stderr(&output);
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(!stderr.trim_end().contains(char::is_control), "{stderr:?}");
+}
+
+#[cfg(all(feature = "daemon", unix))]
+#[test]
+fn a_command_is_waited_for_and_no_name_of_a_socket_is_taken_for_one() {
+    let folder = crate::folder::Folder::new("cli-exec");
+    let file = folder.path().join("seen");
+    let line = format!("exec:test -e '{0}' || {{ touch '{0}'; echo not yet; exit 4; }}", file.display());
+    let output = wait(&[&line, "--initial-delay", "1ms"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("exit code 4 (not yet)"), "{}", stderr(&output));
+
+    let socket = folder.path().join("d.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("a new socket");
+    assert_eq!(wait(&[&format!("unix://{}", socket.display())]).status.code(), Some(0));
+}
+
+#[cfg(feature = "rustls")]
+#[test]
+fn settings_of_tls_that_make_no_sense_are_usage_errors() {
+    for args in [
+        &["--ca-file", "/no/such/file"][..],
+        &["--ca-file", "/dev/null"],
+        &["--ca-file", "/dev/null", "--insecure"],
+        &["--server-name", "not a name"],
+    ] {
+        let output = wait(&[&["https://127.0.0.1:9"], args].concat());
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("error: "), "{args:?}: {}", stderr(&output));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -85,6 +200,10 @@ fn settings_that_make_no_sense_are_usage_errors_before_any_request() {
         &["http://127.0.0.1:9", "--timeout", "30"],
         &["http://127.0.0.1:9", "--timeout", "0s"],
         &["http://127.0.0.1:9", "--output", "xml"],
+        &["http://127.0.0.1:9", "--success-threshold", "0"],
+        &["http://127.0.0.1:9", "--stall-timeout", "0s"],
+        &["http://127.0.0.1:9", "--fatal-on", "weather"],
+        &["tcp://127.0.0.1"],
     ] {
         let output = wait(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
@@ -95,7 +214,10 @@ fn settings_that_make_no_sense_are_usage_errors_before_any_request() {
 #[test]
 fn every_flag_has_an_environment_variable() {
     let help = stdout(&wait(&["--help"]));
-    for flag in ["timeout", "max-attempts", "initial-delay", "multiplier", "attempt-timeout", "output"] {
+    let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
+    let flags: Vec<&str> = flags.filter_map(|flag| flag.split([' ', '=']).next()).collect();
+    assert!(flags.len() > 10 && flags.contains(&"stall-timeout"), "{flags:?}");
+    for flag in flags {
         let variable = format!("HEARTBEAT_WAIT_{}", flag.replace('-', "_").to_uppercase());
         assert!(help.contains(&variable), "{variable} is missing from:\n{help}");
     }

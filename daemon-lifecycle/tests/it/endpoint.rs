@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use daemon_lifecycle::{Health, Phase, ProbeFailure, is_daemon_healthy};
+use daemon_lifecycle::{Health, Phase, Probe, ProbeFailure, is_daemon_healthy};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -148,6 +148,57 @@ async fn answers_are_plain_text_never_cached_and_head_has_no_body() {
 }
 
 #[tokio::test]
+async fn progress_is_told_in_both_forms_while_starting_and_no_longer() {
+    let health = Health::new();
+    let endpoint = Endpoint::of(&health).await;
+    let told = async |path: &str| {
+        let body = endpoint.ask("GET", path, "application/health+json").await.1;
+        let document: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        document["progress"].clone()
+    };
+    assert_eq!(told("/startupz").await, serde_json::Value::Null);
+    health.set_progress(5, 8);
+    for path in ["/startupz", "/readyz"] {
+        assert_eq!(told(path).await, 0.625, "{path}");
+        assert_eq!(endpoint.body(path).await, "failed: phase (starting, 62 %)", "{path}");
+    }
+    health.set_progress(9, 8);
+    assert_eq!(told("/readyz").await, 1.0);
+    health.set_progress(1, 0);
+    assert_eq!(told("/readyz").await, serde_json::Value::Null);
+    health.set_progress(5, 8);
+    health.set_phase(Phase::Draining);
+    assert_eq!(told("/readyz").await, serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn each_check_has_a_line_for_those_who_ask_for_more() {
+    let health = Health::new();
+    health.set_phase(Phase::Serving);
+    health.readiness_check("queue", || Ok(()));
+    health.readiness_check("store", || Err("disk full".to_owned()));
+    let endpoint = Endpoint::of(&health).await;
+    assert_eq!(endpoint.body("/readyz?verbose").await, "[+]queue ok\n[-]store failed: disk full\nfailed");
+    assert_eq!(endpoint.status("/readyz?verbose").await, 503);
+    assert_eq!(endpoint.body("/livez?verbose").await, "ok");
+}
+
+#[tokio::test]
+async fn a_process_that_shuts_down_is_alive_and_never_ready_again() {
+    let health = Health::new();
+    health.set_phase(Phase::Serving);
+    let endpoint = Endpoint::of(&health).await;
+    assert_eq!(endpoint.status("/readyz").await, 200);
+    health.shutting_down();
+    // A start-up that is still under way.
+    health.set_phase(Phase::Serving);
+    assert_eq!(endpoint.status("/readyz").await, 503);
+    assert_eq!(endpoint.body("/readyz").await, "failed: phase (draining)");
+    assert_eq!(endpoint.status("/livez").await, 200);
+    assert_eq!(endpoint.status("/startupz").await, 200);
+}
+
+#[tokio::test]
 async fn the_probe_understands_the_endpoint() {
     let health = Health::new();
     let endpoint = Endpoint::of(&health).await;
@@ -155,6 +206,12 @@ async fn the_probe_understands_the_endpoint() {
     let error = is_daemon_healthy(&url, None, None).await.expect_err("still starting");
     assert_eq!(error.kind(), ProbeFailure::Status(503));
     assert_eq!(error.detail(), Some("failed: phase (starting)"));
+    health.set_progress(1, 4);
+    let error = is_daemon_healthy(&url, Some("/startupz"), None).await.expect_err("still starting");
+    assert_eq!((error.progress(), error.detail()), (Some(0.25), Some("failed: phase (starting, 25 %)")));
     health.set_phase(Phase::Serving);
     is_daemon_healthy(&url, None, None).await.expect("serving");
+    let answer = Probe::new(&url).expect("a URL").ask().await.expect("serving");
+    assert_eq!((answer.status, answer.pid), (Some(200), Some(std::process::id())));
+    assert_eq!(answer.instance_id.as_deref(), Some(health.instance_id()));
 }

@@ -45,6 +45,21 @@ impl Server {
         Self { address, asked, _task: task }
     }
 
+    /// Where whoever connects gets these bytes once it has said something, be that HTTP or not.
+    #[cfg(feature = "rustls")]
+    pub(crate) async fn of_raw_bytes(answer: &'static [u8]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                stream.read_u8().await.ok();
+                stream.write_all(answer).await.ok();
+            }
+        });
+        Self { address, asked: Arc::default(), _task: task }
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -69,6 +84,17 @@ pub(crate) async fn read_request(stream: &mut TcpStream) -> io::Result<String> {
 pub(crate) fn status(status: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}").into_bytes()
+}
+
+/// `application/health+json`, with more header lines if there are any.
+pub(crate) fn health_json(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    let more = if headers.is_empty() { String::new() } else { format!("{headers}\r\n") };
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/health+json\r\n{more}content-length: {length}\r\n\
+         connection: close\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
 /// An address where nobody listens: the listener that reserved the port keeps it from being given to anyone, but a

@@ -10,7 +10,7 @@ use crate::transcript::Command;
 /// Far longer than any of them takes.
 const BOUND: Duration = Duration::from_secs(60);
 
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("agents", env!("CARGO_BIN_EXE_agents")),
     ("dashboard", env!("CARGO_BIN_EXE_dashboard")),
     ("hive", env!("CARGO_BIN_EXE_hive")),
@@ -21,6 +21,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("recover", env!("CARGO_BIN_EXE_recover")),
     ("route", env!("CARGO_BIN_EXE_route")),
     ("start-hive", env!("CARGO_BIN_EXE_start-hive")),
+    ("supervise", env!("CARGO_BIN_EXE_supervise")),
     ("worker", env!("CARGO_BIN_EXE_worker")),
 ];
 

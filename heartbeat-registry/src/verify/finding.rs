@@ -30,7 +30,7 @@ impl Question {
         let took_ms = (fleet.engine.now().mono - began.mono) / 1000;
         let url = self.probe.url();
         let (outcome, http_status, detail) = match answer {
-            Ok(status) => (ProbeOutcome::Healthy, Some(status), format!("status {status}")),
+            Ok(answer) => (ProbeOutcome::Healthy, answer.status, healthy_in_words(answer.status)),
             Err(error) if error.kind() == ProbeFailure::NotAdmitted => return Err(self.not_allowed(url, &error)),
             Err(error) => (outcome(error.kind()), status(error.kind()), in_words(&error)),
         };
@@ -47,7 +47,7 @@ impl Question {
 
 fn outcome(failure: ProbeFailure) -> ProbeOutcome {
     match failure {
-        ProbeFailure::Status(_) => ProbeOutcome::Unhealthy,
+        ProbeFailure::Status(_) | ProbeFailure::NotReady => ProbeOutcome::Unhealthy,
         ProbeFailure::Redirect(_) => ProbeOutcome::Redirect,
         ProbeFailure::Timeout => ProbeOutcome::Hung,
         ProbeFailure::Refused => ProbeOutcome::Refused,
@@ -56,7 +56,7 @@ fn outcome(failure: ProbeFailure) -> ProbeOutcome {
         ProbeFailure::Dns => ProbeOutcome::Unresolved,
         ProbeFailure::Reset => ProbeOutcome::Closed,
         ProbeFailure::Protocol => ProbeOutcome::NotHttp,
-        ProbeFailure::Tls => ProbeOutcome::TlsFailed,
+        ProbeFailure::Tls | ProbeFailure::TlsName => ProbeOutcome::TlsFailed,
         // URLs and addresses were checked before.
         _ => ProbeOutcome::Unknown,
     }
@@ -67,6 +67,10 @@ fn status(failure: ProbeFailure) -> Option<u16> {
         ProbeFailure::Status(status) | ProbeFailure::Redirect(status) => Some(status),
         _ => None,
     }
+}
+
+fn healthy_in_words(status: Option<u16>) -> String {
+    status.map_or_else(|| "connection taken".to_owned(), |status| format!("status {status}"))
 }
 
 /// What failed, and what the answer said or else the root of the failure, where that is more than the same in other words.

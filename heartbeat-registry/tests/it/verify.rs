@@ -165,10 +165,15 @@ async fn members_that_cannot_be_asked_are_told_apart() {
     world.accept(at(beat("gone", 1, 0), "http://127.0.0.1:1"));
     world.accept(goodbye(at(beat("gone", 1, 1), "http://127.0.0.1:1")));
     assert!(matches!(verify(&verifier, "gone").await, Err(VerifyError::Left { .. })));
-    for unusable in ["", "nonsense", "127.0.0.1:1", "unix:///run/w.sock", "file:///etc/passwd"] {
+    for unusable in ["", "nonsense", "127.0.0.1:1", "exec:true", "file:///etc/passwd"] {
         world.accept(at(plain("odd"), unusable));
         let refused = verify(&verifier, "odd").await;
         assert!(matches!(refused, Err(VerifyError::UnusableEndpoint { .. })), "{unusable}: {refused:?}");
+    }
+    for without_address in ["unix:///run/w.sock", "http+unix://%2Frun%2Fw.sock/health"] {
+        world.accept(at(plain("odd"), without_address));
+        let refused = verify(&verifier, "odd").await;
+        assert!(matches!(refused, Err(VerifyError::NotAllowed { .. })), "{without_address}: {refused:?}");
     }
 }
 

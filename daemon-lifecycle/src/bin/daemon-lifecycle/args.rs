@@ -1,16 +1,12 @@
-use std::{
-    ffi::OsString,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{error::Error, ffi::OsString, time::Duration};
 
 use clap::{Args as ArgsOf, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use daemon_lifecycle::{FailedAttempt, HealthPoll, HealthPollConfig};
+use daemon_lifecycle::{HealthPoll, Probe, ProbeFailure};
 
-use crate::{duration, report::say};
+use crate::duration;
 
-/// Waits until daemons really accept requests.
+/// Starts daemons, and waits until they really accept requests.
 #[derive(Debug, Parser)]
 #[command(version, disable_help_subcommand = true)]
 pub(crate) struct Args {
@@ -20,7 +16,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Wait(Wait),
+    Wait(Box<Wait>),
+    #[cfg(all(feature = "daemon", unix))]
+    Run(Box<crate::run::Run>),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell
@@ -28,30 +26,62 @@ pub(crate) enum Command {
     },
 }
 
-/// Wait until every URL answers with 2xx, then run a command if one is given.
+/// Wait until everything named is healthy, then run a command if one is given.
 ///
-/// Exit codes: 0 all healthy, 2 usage, 124 not in time, 130 interrupted; with a command its own, or 126 if it cannot
-/// be run, or 127 if it is not found. Durations are numbers with a unit: 500ms, 1.5s, 2m, 1h.
+/// What can be waited for: http://HOST/PATH and https://HOST/PATH, healthy with a 2xx that does not say `fail` as
+/// application/health+json; tcp://HOST:PORT and unix:///SOCKET, once somebody takes the connection;
+/// http+unix://%2FSOCKET/PATH, which is HTTP over a Unix socket; and exec:COMMAND, which `sh` runs and which is healthy
+/// if it ends with 0. Redirects are not followed.
+///
+/// Exit codes: 0 all healthy; 124 not in time; where it ended before the time was up, 4 the daemon wants credentials, 5
+/// it cannot be reached, 1 it is not healthy for another reason; 2 usage; 130 interrupted. With a command its own, or 126
+/// if it cannot be run, or 127 if it is not found.
+///
+/// Durations are numbers with a unit: 500ms, 1.5s, 2m, 1h.
 #[derive(Debug, ArgsOf)]
 pub(crate) struct Wait {
-    /// What to ask; a URL without a path means /health
+    /// What to ask; http without a path means /health
     #[arg(required = true, value_name = "URL")]
     urls: Vec<String>,
     /// The longest to wait for all of them
     #[arg(long, env = "HEARTBEAT_WAIT_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
-    timeout: Duration,
-    /// Attempts per URL before giving up [default: as many as fit in the timeout]
+    pub(crate) timeout: Duration,
+    /// While a daemon tells of growing progress, wait on until it has stood still for so long
+    #[arg(long, env = "HEARTBEAT_WAIT_STALL_TIMEOUT", value_name = "DURATION", value_parser = duration::parse)]
+    stall_timeout: Option<Duration>,
+    /// Failed attempts per URL before giving up [default: as many as fit in the timeout]
     #[arg(long, env = "HEARTBEAT_WAIT_MAX_ATTEMPTS", value_name = "N")]
     max_attempts: Option<u32>,
     /// Delay between the first and the second attempt
     #[arg(long, env = "HEARTBEAT_WAIT_INITIAL_DELAY", value_name = "DURATION", default_value = "100ms", value_parser = duration::parse)]
     initial_delay: Duration,
-    /// Factor from one delay to the next, up to 10 s
+    /// Factor from one delay to the next
     #[arg(long, env = "HEARTBEAT_WAIT_MULTIPLIER", value_name = "FACTOR", default_value_t = 1.5)]
     multiplier: f64,
+    /// The longest delay
+    #[arg(long, env = "HEARTBEAT_WAIT_MAX_DELAY", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    max_delay: Duration,
     /// The longest that one attempt may take
     #[arg(long, env = "HEARTBEAT_WAIT_ATTEMPT_TIMEOUT", value_name = "DURATION", default_value = "2s", value_parser = duration::parse)]
     attempt_timeout: Duration,
+    /// Healthy answers in a row that it takes
+    #[arg(long, env = "HEARTBEAT_WAIT_SUCCESS_THRESHOLD", value_name = "N", default_value_t = 1)]
+    success_threshold: u32,
+    /// How long a daemon has to be found healthy without interruption
+    #[arg(long, env = "HEARTBEAT_WAIT_MIN_UPTIME", value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
+    min_uptime: Duration,
+    /// Take no other answer than that of this instance_id
+    #[arg(long, env = "HEARTBEAT_WAIT_EXPECT_INSTANCE", value_name = "ID")]
+    expect_instance: Option<String>,
+    /// Take no other answer than that of this pid
+    #[arg(long, env = "HEARTBEAT_WAIT_EXPECT_PID", value_name = "PID")]
+    expect_pid: Option<u32>,
+    /// Give up at once at these failures, by the words of the JSON output or as a status: tls_name,404
+    #[arg(long, env = "HEARTBEAT_WAIT_FATAL_ON", value_name = "FAILURE", value_delimiter = ',', value_parser = Fatal::parse)]
+    fatal_on: Vec<Fatal>,
+    #[cfg(feature = "rustls")]
+    #[command(flatten)]
+    tls: TlsArgs,
     /// How to print the outcome; nothing is printed where a command takes over
     #[arg(long, env = "HEARTBEAT_WAIT_OUTPUT", value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
@@ -60,39 +90,157 @@ pub(crate) struct Wait {
     pub(crate) command: Vec<OsString>,
 }
 
+#[cfg(feature = "rustls")]
+#[derive(Debug, ArgsOf)]
+struct TlsArgs {
+    /// Trust the authorities in this PEM file over https, and nobody else
+    #[arg(long, env = "HEARTBEAT_WAIT_CA_FILE", value_name = "FILE")]
+    ca_file: Option<std::path::PathBuf>,
+    /// Trust anybody over https
+    #[arg(long, env = "HEARTBEAT_WAIT_INSECURE", conflicts_with = "ca_file")]
+    insecure: bool,
+    /// Expect a certificate for this name instead of the host in the URL
+    #[arg(long, env = "HEARTBEAT_WAIT_SERVER_NAME", value_name = "NAME")]
+    server_name: Option<String>,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Output {
     Table,
     Json,
 }
 
+/// A failure after which no further attempt is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fatal {
+    Status(u16),
+    Kind(String),
+}
+
 impl Wait {
     /// One poll per URL.
-    pub(crate) fn polls(&self) -> Vec<HealthPoll> {
-        self.urls.iter().map(|url| self.poll(url)).collect()
+    pub(crate) fn polls(&self) -> Result<Vec<HealthPoll>, Box<dyn Error>> {
+        let polls = self.urls.iter().map(|url| {
+            let poll = self.poll(self.probe(url)?);
+            poll.validate()?;
+            Ok(poll)
+        });
+        polls.collect()
     }
 
-    fn poll(&self, url: &str) -> HealthPoll {
-        HealthPoll::from(HealthPollConfig {
-            url: url.to_owned(),
-            max_attempts: self.max_attempts.unwrap_or(u32::MAX),
-            initial_delay_ms: u64::try_from(self.initial_delay.as_millis()).unwrap_or(u64::MAX),
-            backoff_multiplier: self.multiplier,
-        })
-        .attempt_timeout(self.attempt_timeout)
-        .deadline(self.timeout)
-        .on_failed_attempt(tell_changes())
+    fn poll(&self, probe: Probe) -> HealthPoll {
+        let fatal = self.fatal_on.clone();
+        let poll = HealthPoll::from(probe)
+            .max_attempts(self.max_attempts.unwrap_or(u32::MAX))
+            .backoff(self.initial_delay, self.multiplier)
+            .max_delay(self.max_delay)
+            .attempt_timeout(self.attempt_timeout)
+            .deadline(self.timeout)
+            .success_threshold(self.success_threshold)
+            .min_uptime(self.min_uptime)
+            .fatal_on(move |failure| failure == ProbeFailure::CannotRun || fatal.iter().any(|fatal| fatal.is(failure)));
+        match self.stall_timeout {
+            Some(stall_timeout) => poll.stall_timeout(stall_timeout),
+            None => poll,
+        }
+    }
+
+    fn probe(&self, url: &str) -> Result<Probe, Box<dyn Error>> {
+        let mut probe = asked(url)?;
+        if let Some(instance) = &self.expect_instance {
+            probe = probe.expect_instance(instance);
+        }
+        if let Some(pid) = self.expect_pid {
+            probe = probe.expect_pid(pid);
+        }
+        #[cfg(feature = "rustls")]
+        if let Some(tls) = self.tls.settings()? {
+            probe = probe.tls(tls);
+        }
+        Ok(probe)
     }
 }
 
-/// A line whenever a URL fails in a way it did not fail the time before.
-fn tell_changes() -> impl Fn(&FailedAttempt<'_>) + Send + Sync + 'static {
-    let before = Mutex::new(None);
-    move |attempt| {
-        let kind = Some(attempt.error.kind());
-        let before = std::mem::replace(&mut *before.lock().unwrap_or_else(PoisonError::into_inner), kind);
-        if before != kind {
-            say(format_args!("waiting: {}", attempt.error));
+fn asked(text: &str) -> Result<Probe, Box<dyn Error>> {
+    #[cfg(all(feature = "daemon", unix))]
+    if let Some(line) = text.strip_prefix("exec:") {
+        return Ok(Probe::command("sh", ["-c", line]));
+    }
+    Ok(Probe::new(text)?)
+}
+
+#[cfg(feature = "rustls")]
+impl TlsArgs {
+    fn settings(&self) -> Result<Option<daemon_lifecycle::Tls>, daemon_lifecycle::TlsError> {
+        use daemon_lifecycle::Tls;
+        let tls = match &self.ca_file {
+            Some(file) => Tls::trusting_file(file)?,
+            None if self.insecure => Tls::insecure(),
+            None if self.server_name.is_some() => Tls::system()?,
+            None => return Ok(None),
+        };
+        match &self.server_name {
+            Some(name) => tls.server_name(name).map(Some),
+            None => Ok(Some(tls)),
+        }
+    }
+}
+
+impl Fatal {
+    /// The words of [`ProbeFailure::name`] for what an attempt can end with.
+    const KINDS: [&str; 14] = [
+        "connect_timeout",
+        "dns",
+        "exit",
+        "not_ready",
+        "other",
+        "protocol",
+        "redirect",
+        "refused",
+        "reset",
+        "status",
+        "timeout",
+        "tls",
+        "tls_name",
+        "wrong_identity",
+    ];
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(status @ 300..=599) = text.parse() {
+            return Ok(Self::Status(status));
+        }
+        if Self::KINDS.contains(&text) {
+            return Ok(Self::Kind(text.to_owned()));
+        }
+        Err(format!("`{text}` is no failure: a status such as 404 is expected, or one of {}", Self::KINDS.join(", ")))
+    }
+
+    fn is(&self, failure: ProbeFailure) -> bool {
+        match self {
+            Self::Status(status) => {
+                failure == ProbeFailure::Status(*status) || failure == ProbeFailure::Redirect(*status)
+            }
+            Self::Kind(kind) => failure.name() == kind,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use daemon_lifecycle::ProbeFailure;
+
+    use super::Fatal;
+
+    #[test]
+    fn fatal_failures_are_named_by_word_or_status() {
+        let is = |text, failure| Fatal::parse(text).map(|fatal| fatal.is(failure));
+        assert_eq!(is("404", ProbeFailure::Status(404)), Ok(true));
+        assert_eq!(is("404", ProbeFailure::Status(503)), Ok(false));
+        assert_eq!(is("301", ProbeFailure::Redirect(301)), Ok(true));
+        assert_eq!(is("status", ProbeFailure::Status(503)), Ok(true));
+        assert_eq!(is("tls_name", ProbeFailure::TlsName), Ok(true));
+        for text in ["", "200", "tls-name", "healthy"] {
+            assert!(Fatal::parse(text).is_err_and(|error| error.contains(&format!("`{text}`"))), "{text}");
         }
     }
 }

@@ -4,7 +4,8 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
+use daemon_lifecycle::{Healthy, PastAttempt, PollError, PollReport, ProbeError};
+use serde_json::{Value, json};
 
 use crate::{args::Output, wait::Outcome};
 
@@ -28,54 +29,97 @@ pub(crate) fn failures(outcomes: &[Outcome]) {
 
 /// What came out.
 pub(crate) fn print(output: Output, outcomes: &[Outcome]) {
-    let rows: Vec<Row> = outcomes.iter().map(Row::from).collect();
     put(&match output {
-        Output::Table => table(&rows),
-        Output::Json => json(&rows),
+        Output::Table => table(outcomes),
+        Output::Json => Value::from_iter(outcomes.iter().map(json)).to_string(),
     });
 }
 
-struct Row {
-    url: String,
-    healthy: bool,
-    attempts: u32,
-    elapsed: Duration,
-    error: Option<String>,
+/// Every key is always there, null where there is nothing to say.
+fn json(outcome: &Outcome) -> Value {
+    let (healthy, report) = match outcome {
+        Ok(healthy) => (Some(healthy), None),
+        Err(error) => (None, error.report()),
+    };
+    let answer = healthy.map(|healthy| &healthy.answer);
+    let last = report.and_then(PollReport::last);
+    json!({
+        "url": healthy.map(|healthy| healthy.url.as_str()).or(report.map(PollReport::url)),
+        "healthy": healthy.is_some(),
+        "outcome": outcome_name(outcome),
+        "attempts": attempts(healthy, report),
+        "elapsed_ms": millis(elapsed(healthy, report)),
+        "status": answer.and_then(|answer| answer.status),
+        "warning": answer.and_then(|answer| answer.warning.as_deref()),
+        "instance_id": answer.and_then(|answer| answer.instance_id.as_deref()),
+        "pid": answer.and_then(|answer| answer.pid),
+        "version": answer.and_then(|answer| answer.version.as_deref()),
+        "error": outcome.as_ref().err().map(ToString::to_string),
+        "failure": last.map(|last| last.kind().name()),
+        "hint": report.and_then(PollReport::hint),
+        "progress": report.and_then(PollReport::progress),
+        "recent": Value::from_iter(report.into_iter().flat_map(PollReport::recent).map(attempt)),
+    })
 }
 
-impl From<&Outcome> for Row {
-    fn from(outcome: &Outcome) -> Self {
-        let (url, attempts, elapsed) = match outcome {
-            Ok(healthy) => (healthy.url.clone(), healthy.attempts, healthy.elapsed),
-            Err(error) => error
-                .report()
-                .map_or_else(Default::default, |report| (report.url().to_owned(), report.attempts(), report.elapsed())),
-        };
-        let error = outcome.as_ref().err().map(ToString::to_string);
-        Self { url, healthy: error.is_none(), attempts, elapsed, error }
+fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Ok(_) => "healthy",
+        Err(PollError::DeadlineExceeded { .. }) => "timeout",
+        Err(PollError::AttemptsExhausted(_)) => "attempts_exhausted",
+        Err(PollError::Fatal(_)) => "fatal",
+        Err(PollError::CutShort(_)) => "cut_short",
+        Err(_) => "error",
     }
 }
 
-fn json(rows: &[Row]) -> String {
-    let rows = rows.iter().map(|row| {
-        json!({
-            "url": row.url,
-            "healthy": row.healthy,
-            "attempts": row.attempts,
-            "elapsed_ms": u64::try_from(row.elapsed.as_millis()).unwrap_or(u64::MAX),
-            "error": row.error,
-        })
-    });
-    serde_json::Value::from_iter(rows).to_string()
+fn attempt(past: &PastAttempt) -> Value {
+    json!({
+        "attempt": past.number,
+        "at_ms": millis(past.at),
+        "failure": past.error.kind().name(),
+        "error": past.error.to_string(),
+        "addresses": addresses(&past.error),
+    })
 }
 
-fn table(rows: &[Row]) -> String {
-    let width = rows.iter().map(|row| row.url.len()).max().unwrap_or(0).max("URL".len());
+fn addresses(error: &ProbeError) -> Value {
+    let addresses = error
+        .addresses()
+        .iter()
+        .map(|failure| json!({ "address": failure.address.to_string(), "failure": failure.kind.name() }));
+    Value::from_iter(addresses)
+}
+
+fn table(outcomes: &[Outcome]) -> String {
+    let rows: Vec<(&str, &str, u32, Duration)> = outcomes.iter().map(row).collect();
+    let width = rows.iter().map(|row| row.0.len()).max().unwrap_or(0).max("URL".len());
     let header = format!("{:width$}  {:9}  {:>8}  {:>9}", "URL", "STATE", "ATTEMPTS", "ELAPSED");
-    let lines = rows.iter().map(|row| {
-        let state = if row.healthy { "healthy" } else { "unhealthy" };
-        let seconds = format!("{:.2} s", row.elapsed.as_secs_f64());
-        format!("{:width$}  {state:9}  {:>8}  {seconds:>9}", row.url, row.attempts)
+    let lines = rows.iter().map(|(url, state, attempts, elapsed)| {
+        let seconds = format!("{:.2} s", elapsed.as_secs_f64());
+        format!("{url:width$}  {state:9}  {attempts:>8}  {seconds:>9}")
     });
     std::iter::once(header).chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+fn row(outcome: &Outcome) -> (&str, &'static str, u32, Duration) {
+    match outcome {
+        Ok(healthy) => (&healthy.url, "healthy", healthy.attempts, healthy.elapsed),
+        Err(error) => {
+            let report = error.report();
+            (report.map_or("", PollReport::url), "unhealthy", attempts(None, report), elapsed(None, report))
+        }
+    }
+}
+
+fn attempts(healthy: Option<&Healthy>, report: Option<&PollReport>) -> u32 {
+    healthy.map(|healthy| healthy.attempts).or(report.map(PollReport::attempts)).unwrap_or(0)
+}
+
+fn elapsed(healthy: Option<&Healthy>, report: Option<&PollReport>) -> Duration {
+    healthy.map(|healthy| healthy.elapsed).or(report.map(PollReport::elapsed)).unwrap_or_default()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,39 +1,108 @@
 use std::io;
 
-use daemon_lifecycle::{HealthPoll, Healthy, PollError, poll_until_healthy};
-use tokio::task::JoinSet;
+use daemon_lifecycle::{
+    HealthPoll, Healthy, PollAllError, PollError, PollReport, ProbeError, ProbeFailure, poll_all_until_healthy,
+};
+
+use crate::{
+    args::Wait,
+    hand_over,
+    live::Live,
+    report::{self, say},
+};
 
 pub(crate) type Outcome = Result<Healthy, PollError>;
 
-pub(crate) enum Ended {
+const UNHEALTHY: u8 = 1;
+/// A setting that makes no sense, as clap has it for one that cannot be read.
+pub(crate) const USAGE: u8 = 2;
+const AUTH: u8 = 4;
+const UNREACHABLE: u8 = 5;
+/// As timeout(1) has it.
+pub(crate) const TIMEOUT: u8 = 124;
+
+/// Waits, tells what came out, and makes way for the command if there is one. Returns the exit code.
+pub(crate) fn run(wait: &Wait) -> u8 {
+    let polls = match wait.polls() {
+        Ok(polls) => polls,
+        Err(error) => {
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            say(format_args!("error: {error}{cause}"));
+            return USAGE;
+        }
+    };
+    let outcomes = match for_all(polls, wait) {
+        Ok(Ended::Outcomes(outcomes)) => outcomes,
+        Ok(Ended::Interrupted(signal)) => {
+            say(format_args!("error: interrupted"));
+            return 128 + signal;
+        }
+        Err(error) => {
+            say(format_args!("error: cannot start: {error}"));
+            return UNHEALTHY;
+        }
+    };
+    report::failures(&outcomes);
+    if let Some(code) = failure(&outcomes) {
+        report::print(wait.output, &outcomes);
+        return code;
+    }
+    match wait.command.split_first() {
+        // Its standard output belongs to the command alone.
+        Some((program, args)) => hand_over::to(program, args),
+        None => {
+            report::print(wait.output, &outcomes);
+            0
+        }
+    }
+}
+
+enum Ended {
     /// In the order of the polls.
     Outcomes(Vec<Outcome>),
     /// By the signal of this number.
     Interrupted(u8),
 }
 
-/// Waits for all polls at once, until each has succeeded or given up, or a signal says to stop.
-pub(crate) fn for_all(polls: Vec<HealthPoll>) -> io::Result<Ended> {
+/// Waits for all polls at once, until all have succeeded, one has given up, or a signal says to stop.
+fn for_all(polls: Vec<HealthPoll>, wait: &Wait) -> io::Result<Ended> {
+    let live = Live::new(polls.len(), wait.timeout);
+    let polls = polls.into_iter().enumerate().map(|(index, poll)| live.watch(index, poll));
+    let polls: Vec<HealthPoll> = polls.collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         tokio::select! {
             signal = interrupted() => signal.map(Ended::Interrupted),
-            outcomes = all(polls) => Ok(Ended::Outcomes(outcomes)),
+            outcomes = poll_all_until_healthy(polls) => Ok(Ended::Outcomes(each(outcomes))),
+            () = live.redraw() => unreachable!("it is redrawn until all have ended"),
         }
     });
+    live.clear();
     // A name lookup may still hang in its own thread.
     runtime.shutdown_background();
     ended
 }
 
-async fn all(polls: Vec<HealthPoll>) -> Vec<Outcome> {
-    let mut waits = JoinSet::new();
-    for (index, poll) in polls.into_iter().enumerate() {
-        waits.spawn(async move { (index, poll_until_healthy(poll).await) });
+fn each(outcomes: Result<Vec<Healthy>, PollAllError>) -> Vec<Outcome> {
+    match outcomes {
+        Ok(healthy) => healthy.into_iter().map(Ok).collect(),
+        Err(error) => error.into_outcomes(),
     }
-    let mut outcomes = waits.join_all().await;
-    outcomes.sort_by_key(|(index, _)| *index);
-    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// The exit code of what failed first, if anything did.
+fn failure(outcomes: &[Outcome]) -> Option<u8> {
+    let mut errors = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    let error = errors.find(|error| !matches!(error, PollError::CutShort(_)))?;
+    if matches!(error, PollError::DeadlineExceeded { .. }) {
+        return Some(TIMEOUT);
+    }
+    let last = error.report().and_then(PollReport::last).map(ProbeError::kind);
+    Some(match last {
+        Some(ProbeFailure::Status(401 | 403)) => AUTH,
+        Some(last) if last.is_unreachable() => UNREACHABLE,
+        _ => UNHEALTHY,
+    })
 }
 
 #[cfg(unix)]

@@ -1,0 +1,162 @@
+//! `https://` against real servers with certificates of an authority of their own.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use daemon_lifecycle::{Probe, ProbeError, ProbeFailure, Tls, TlsError};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    task::JoinSet,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
+};
+
+use crate::{
+    folder::Folder,
+    server::{Refusing, Server, status},
+};
+
+/// Answers every request with 200, under a certificate of its own authority.
+struct TlsServer {
+    address: SocketAddr,
+    authority: String,
+    _task: JoinSet<()>,
+}
+
+impl TlsServer {
+    async fn named(names: &[&str]) -> Self {
+        let (authority, config) = certified(names);
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                // A client that does not trust us hangs up.
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let mut request = [0; 4096];
+                if stream.read(&mut request).await.is_ok() {
+                    stream.write_all(&status("200 OK", "ok")).await.ok();
+                    stream.shutdown().await.ok();
+                }
+            }
+        });
+        Self { address, authority, _task: task }
+    }
+
+    async fn ask(&self, host: &str, tls: Tls) -> Result<Option<u16>, ProbeError> {
+        let url = format!("https://{host}:{}/readyz", self.address.port());
+        let probe = Probe::new(&url).expect("a URL").tls(tls).timeout(Duration::from_secs(30));
+        probe.ask().await.map(|answer| answer.status)
+    }
+
+    fn trusted(&self) -> Tls {
+        Tls::trusting(self.authority.as_bytes()).expect("a certificate")
+    }
+}
+
+fn certified(names: &[&str]) -> (String, ServerConfig) {
+    let mut authority = CertificateParams::new([]).expect("no names");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(DnType::CommonName, format!("authority of {}", names[0]));
+    let key = KeyPair::generate().expect("a key");
+    let pem = authority.self_signed(&key).expect("a certificate").pem();
+    let issuer = Issuer::new(authority, key);
+
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let key = KeyPair::generate().expect("a key");
+    let certificate = CertificateParams::new(names).expect("names").signed_by(&key, &issuer).expect("a certificate");
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .expect("a key for the certificate");
+    (pem, config)
+}
+
+#[tokio::test]
+async fn an_authority_of_ones_own_is_trusted_by_its_file() {
+    let server = TlsServer::named(&["localhost", "127.0.0.1"]).await;
+    let folder = Folder::new("ca");
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, &server.authority).expect("a file");
+    for host in ["localhost", "127.0.0.1"] {
+        let tls = Tls::trusting_file(&file).expect("a certificate");
+        assert_eq!(server.ask(host, tls).await.expect("a trusted server"), Some(200), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_unknown_authority_is_a_failure_of_tls_that_says_so() {
+    let server = TlsServer::named(&["localhost"]).await;
+    let stranger = TlsServer::named(&["elsewhere"]).await;
+    let error = server.ask("localhost", stranger.trusted()).await.expect_err("another authority");
+    assert_eq!(error.kind(), ProbeFailure::Tls);
+    let cause = std::error::Error::source(&error).expect("a cause").to_string();
+    assert!(cause.contains("invalid peer certificate: UnknownIssuer"), "{cause}");
+
+    let url = format!("https://localhost:{}", server.address.port());
+    let error = Probe::new(&url).expect("a URL").ask().await.expect_err("the system does not know it either");
+    assert_eq!(error.kind(), ProbeFailure::Tls, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_told_apart_and_names_the_names() {
+    let server = TlsServer::named(&["daemon.internal"]).await;
+    let error = server.ask("localhost", server.trusted()).await.expect_err("another name");
+    assert_eq!(error.kind(), ProbeFailure::TlsName);
+    assert!(error.detail().expect("the names").contains("daemon.internal"), "{error}");
+    assert!(error.kind().hint().expect("a hint").contains("name"));
+}
+
+#[tokio::test]
+async fn the_expected_name_can_be_another_than_the_host_in_the_url() {
+    let server = TlsServer::named(&["daemon.internal"]).await;
+    let tls = server.trusted().server_name("daemon.internal").expect("a name");
+    assert_eq!(server.ask("127.0.0.1", tls).await.expect("the expected name"), Some(200));
+    let error = Tls::insecure().server_name("not a name").expect_err("a space");
+    assert!(matches!(error, TlsError::ServerName { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_can_be_let_pass() {
+    let server = TlsServer::named(&["daemon.internal"]).await;
+    assert_eq!(server.ask("localhost", Tls::insecure()).await.expect("anybody will do"), Some(200));
+}
+
+#[tokio::test]
+async fn a_file_without_certificates_is_refused_by_name() {
+    let folder = Folder::new("no-ca");
+    let file = folder.path().join("empty.pem");
+    std::fs::write(&file, "no certificate").expect("a file");
+    for path in [file, folder.path().join("missing.pem")] {
+        let error = Tls::trusting_file(&path).expect_err("nobody to trust");
+        assert!(error.to_string().contains(path.to_str().expect("a readable path")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls_and_no_server_at_all_are_told_apart_over_https() {
+    let ask = async |address: SocketAddr| {
+        let probe = Probe::new(&format!("https://{address}")).expect("a URL").timeout(Duration::from_secs(30));
+        probe.ask().await.expect_err("no TLS there")
+    };
+    let plain = Server::of_raw_bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    let error = ask(plain.address).await;
+    assert_eq!(error.kind(), ProbeFailure::Tls);
+    assert!(error.detail().expect("words").contains("does not speak tls"), "{error}");
+    assert_eq!(ask(Refusing::new().address).await.kind(), ProbeFailure::Refused);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_the_connection_and_never_agrees_on_tls_hangs() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("https://{}", listener.local_addr().expect("an address"));
+    let probe = Probe::new(&url).expect("a URL").tls(Tls::insecure()).timeout(Duration::from_secs(1));
+    assert_eq!(probe.ask().await.expect_err("nobody answers").kind(), ProbeFailure::Timeout);
+}
