@@ -57,7 +57,7 @@ pub use beat::{BeatInfo, MAX_INTERVAL, MAX_SAFE_INTEGER, MIN_INTERVAL, Order, Pr
 pub use decode::{DecodeError, FieldError, MAX_BEAT_BYTES, Violations, decode, validate};
 pub use directive::{AskedDirective, Directive, DirectiveOutcome, DirectiveRequest};
 pub use event::{Event, EventBody, EventId, EventsLagged, EventsPage, EventsReset, ForgetReason, InvalidEventId};
-pub use exit::ProcessExit;
+pub use exit::{Exit, ProcessExit};
 pub use explanation::{Explanation, NextChange, NextStep, Rule};
 pub use history::{HistoryEntry, HistoryPage};
 pub use hive::{HiveHeartbeat, VramInfo};

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use heartbeat_contract::{MemberId, Payload};
+use heartbeat_contract::{Exit, MemberId, Payload};
 use tokio::sync::watch;
 
 use crate::asked::Asked;
 use crate::clock::monotonic;
 use crate::config::{Fill, check_pace};
 use crate::journal::Causes;
-use crate::shared::Shared;
+use crate::shared::{Ending, Shared};
 use crate::sleep::SleepClock;
 use crate::stamp::Whereabouts;
 use crate::{ConfigError, Directives, HeartbeatConfig, Outcome, Outcomes};
@@ -209,7 +209,24 @@ impl<P: Payload> HeartbeatHandle<P> {
     pub async fn shutdown_because(self, reason: impl Into<String>) -> Outcome {
         let mut reason = reason.into();
         reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
-        self.shared.leave(reason);
+        self.end(Ending::Goodbye(reason)).await
+    }
+
+    /// Tells that the process this member stands for ended unasked, and how, and waits for the loop to end: for whoever
+    /// beats on behalf of another process and has waited for its end. A registry calls the member critical at once, with
+    /// the cause `process_dead`, and failed once it stays silent; a [goodbye](Self::shutdown_because) would be no failure.
+    /// A newer run of the same id makes it healthy again.
+    ///
+    /// A beat in flight is given up; the last one is tried once, for at most 2 s, with the newest state.
+    ///
+    /// # Cancel safety
+    /// Dropping the future once polled stops the wait, not the last beat.
+    pub async fn shutdown_as_exited(self, exit: Exit) -> Outcome {
+        self.end(Ending::Exit(exit)).await
+    }
+
+    async fn end(self, ending: Ending) -> Outcome {
+        self.shared.end(ending);
         let last = self.outcomes.clone().end().await;
         let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(driver) = driver {

@@ -16,7 +16,7 @@ use crate::config::{Fill, timeout_at};
 use crate::handle::HeartbeatTask;
 use crate::journal::{Causes, Journal, Line};
 use crate::schedule::phase;
-use crate::shared::{Shared, Words};
+use crate::shared::{Ending, Shared, Words};
 use crate::sleep::Sleep;
 use crate::stamp::{Mark, Stale, Stamp};
 use crate::{Outcome, SendError, Transport};
@@ -46,12 +46,12 @@ where
     let shutdown = pin!(shutdown);
     let end = tokio::select! {
         biased;
-        reason = shared.asked_to_leave() => End::Leaving(reason),
-        () = shutdown => End::Leaving(DEFAULT_REASON.to_owned()),
+        ending = shared.asked_to_end() => End::Asked(ending),
+        () = shutdown => End::Asked(Ending::Goodbye(DEFAULT_REASON.to_owned())),
         newest = run.beat_on() => End::Superseded(newest),
     };
     let outcome = match end {
-        End::Leaving(reason) => run.say_goodbye(reason).await,
+        End::Asked(ending) => run.end(ending).await,
         End::Superseded(newest) => Outcome::Superseded { newest },
     };
     run.tell(outcome.clone());
@@ -59,7 +59,7 @@ where
 }
 
 enum End {
-    Leaving(String),
+    Asked(Ending),
     Superseded(u64),
 }
 
@@ -155,7 +155,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
     }
 
     /// Stamps the newest state.
-    fn next_beat(&mut self, due: Due, leaving: Option<String>) -> (u64, P) {
+    fn next_beat(&mut self, due: Due, ending: Option<Ending>) -> (u64, P) {
         let now = monotonic();
         let snapshot = self.shared.snapshot(now);
         let mut payload = snapshot.payload;
@@ -173,7 +173,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
         }
         let at = (self.clock)();
         let slept = self.sleep.for_beat();
-        let mark = Mark { due, at, interval: snapshot.interval, progress: snapshot.progress, slept, leaving };
+        let mark = Mark { due, at, interval: snapshot.interval, progress: snapshot.progress, slept, ending };
         let seq = self.stamp.apply(&mut payload, mark);
         (seq, payload)
     }
@@ -211,16 +211,21 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
         None
     }
 
-    async fn say_goodbye(&mut self, reason: String) -> Outcome {
-        let (_, goodbye) = self.next_beat(Due::OffSchedule, Some(reason.clone()));
-        let answer = send_within(GOODBYE_TIMEOUT, self.transport, goodbye).await;
+    /// Sends the last beat, a goodbye or not.
+    async fn end(&mut self, ending: Ending) -> Outcome {
+        let (_, last) = self.next_beat(Due::OffSchedule, Some(ending.clone()));
+        let answer = send_within(GOODBYE_TIMEOUT, self.transport, last).await;
         if let Err(error) = &answer
             && let Some(newest) = error.stale_incarnation()
             && self.stamp.stale(newest) == Stale::Superseded
         {
             return Outcome::Superseded { newest };
         }
-        Outcome::Left { reason, acknowledged: answer.is_ok() }
+        let acknowledged = answer.is_ok();
+        match ending {
+            Ending::Goodbye(reason) => Outcome::Left { reason, acknowledged },
+            Ending::Exit(exit) => Outcome::Exited { exit, acknowledged },
+        }
     }
 
     fn tell(&mut self, outcome: Outcome) {
@@ -240,6 +245,9 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
                 tracing::error!(%kind, %id, newest, "superseded by a newer run of the same id; beating no more");
             }
             (_, Outcome::Left { reason, acknowledged }) => tracing::info!(%kind, %id, reason, acknowledged, "left"),
+            (_, Outcome::Exited { exit, acknowledged }) => {
+                tracing::warn!(%kind, %id, %exit, acknowledged, "told its end");
+            }
             (_, Outcome::Pending) => {}
         }
     }

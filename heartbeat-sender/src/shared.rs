@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use heartbeat_contract::{HealthStatus, Payload, Progress, Violations};
+use heartbeat_contract::{Exit, HealthStatus, Payload, Progress, Violations};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -26,7 +26,16 @@ struct Desired<P> {
     progress: Option<ProgressMark>,
     interval: Duration,
     asked: bool,
-    leaving: Option<String>,
+    ending: Option<Ending>,
+}
+
+/// How a run ends.
+#[derive(Clone, Debug)]
+pub(crate) enum Ending {
+    /// With a goodbye, for a reason.
+    Goodbye(String),
+    /// With the process it told of, unasked.
+    Exit(Exit),
 }
 
 /// What one beat says.
@@ -65,7 +74,7 @@ impl<P: Payload> Shared<P> {
     pub(crate) fn new(payload: P, interval: Duration) -> Self {
         Self {
             updating: Mutex::new(()),
-            desired: Mutex::new(Desired { payload, progress: None, interval, asked: false, leaving: None }),
+            desired: Mutex::new(Desired { payload, progress: None, interval, asked: false, ending: None }),
             news: Notify::new(),
             leave: Notify::new(),
         }
@@ -105,9 +114,9 @@ impl<P: Payload> Shared<P> {
         self.news.notify_one();
     }
 
-    /// Asks for a goodbye; the first reason stands.
-    pub(crate) fn leave(&self, reason: String) {
-        self.lock().leaving.get_or_insert(reason);
+    /// Asks for the end; the first one stands.
+    pub(crate) fn end(&self, ending: Ending) {
+        self.lock().ending.get_or_insert(ending);
         self.leave.notify_one();
     }
 
@@ -134,11 +143,11 @@ impl<P: Payload> Shared<P> {
         self.news.notified().await;
     }
 
-    /// Waits for the wish to leave, and its reason. Only one may wait at a time.
-    pub(crate) async fn asked_to_leave(&self) -> String {
+    /// Waits for the wish to end. Only one may wait at a time.
+    pub(crate) async fn asked_to_end(&self) -> Ending {
         loop {
-            if let Some(reason) = self.lock().leaving.clone() {
-                return reason;
+            if let Some(ending) = self.lock().ending.clone() {
+                return ending;
             }
             self.leave.notified().await;
         }

@@ -6,6 +6,7 @@ use heartbeat_contract::{BeatInfo, MAX_SAFE_INTEGER, MemberId, Payload, Progress
 use jiff::Timestamp;
 
 use crate::agenda::Due;
+use crate::shared::Ending;
 
 /// Where a member is; the same for all beats of a run.
 #[derive(Clone, Debug)]
@@ -34,7 +35,8 @@ pub(crate) struct Mark {
     pub(crate) progress: Option<Progress>,
     /// How long the machine slept before.
     pub(crate) slept: Duration,
-    pub(crate) leaving: Option<String>,
+    /// For the last beat of the run.
+    pub(crate) ending: Option<Ending>,
 }
 
 /// What to do about the news that the registry knows a newer run.
@@ -66,6 +68,11 @@ impl Stamp {
             Due::Slot(tick) => Some(tick),
             Due::OffSchedule => None,
         };
+        let (leaving, exit) = match mark.ending {
+            Some(Ending::Goodbye(reason)) => (Some(reason), None),
+            Some(Ending::Exit(exit)) => (None, Some(exit)),
+            None => (None, None),
+        };
         payload.set_beat(BeatInfo {
             incarnation: Some(self.incarnation),
             seq: Some(seq),
@@ -77,7 +84,8 @@ impl Stamp {
             rtt_ms: self.rtt.map(millis),
             slept_ms: Some(millis(mark.slept)).filter(|slept| *slept > 0).or(own.slept_ms),
             tick,
-            leaving: mark.leaving,
+            leaving,
+            exit,
             ..own
         });
         payload.set_timestamp(mark.at);
@@ -131,7 +139,7 @@ mod tests {
 
     fn mark(due: Due) -> Mark {
         let (at, interval, slept) = (Timestamp::UNIX_EPOCH, Duration::from_secs(30), Duration::ZERO);
-        Mark { due, at, interval, progress: None, slept, leaving: None }
+        Mark { due, at, interval, progress: None, slept, ending: None }
     }
 
     fn worker() -> WorkerHeartbeat {

@@ -1,6 +1,6 @@
 //! How a loop ends.
 
-use heartbeat_contract::WorkerStatus;
+use heartbeat_contract::{Exit, WorkerStatus};
 use heartbeat_sender::{ChannelTransport, Outcome, heartbeat_task, run};
 use tokio::sync::oneshot;
 
@@ -103,4 +103,19 @@ async fn an_ended_loop_takes_no_harm_from_its_handle() {
     handle.progress(true, 1);
     handle.beat_now();
     handle.set_interval(S).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exit_is_told_by_a_last_beat_that_is_no_goodbye() {
+    let (mut member, _) = Member::accepted(worker()).await;
+    member.handle.update(|worker| worker.queue_depth = Some(7));
+    let exit = Exit { pid: Some(4711), exit_code: Some(3), signal: None };
+    let ending = tokio::spawn(member.handle.clone().shutdown_as_exited(exit));
+    let heard = member.hear().await;
+    assert_eq!((heard.beat().exit, &heard.beat().leaving), (Some(exit), &None));
+    assert_eq!((heard.seq(), heard.worker.queue_depth), (1, Some(7)));
+    heard.acknowledge();
+    let end = soon(ending).await.unwrap();
+    assert!(matches!(end, Outcome::Exited { exit: told, acknowledged: true } if told == exit), "{end:?}");
+    assert!(member.ended().await.is_final());
 }
