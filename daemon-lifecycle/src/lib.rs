@@ -27,6 +27,7 @@
 //! | `probe` | [`poll_until_healthy`] for a start, [`is_daemon_healthy`] for a doubt | yes |
 //! | `daemon` | [`Daemon`]: a child process in a group of its own, watched while it starts, stopped as a whole; Unix only | yes |
 //! | `endpoint` | [`Health`]: the axum routes `/livez`, `/readyz` and `/startupz`; needs no HTTP client | |
+//! | `notify` | [`NotifySocket`]: hears children that speak systemd's `sd_notify` protocol; Unix only | |
 //! | `rustls` | `https://` for probes | |
 //! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]` | |
 //!
@@ -37,7 +38,7 @@
 //! (RUSTSEC-2025-0012, RUSTSEC-2024-0384).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
-    not(all(feature = "daemon", feature = "endpoint", unix)),
+    not(all(feature = "daemon", feature = "endpoint", feature = "notify", unix)),
     allow(rustdoc::broken_intra_doc_links, reason = "the overview names what other features offer")
 )]
 
@@ -47,6 +48,8 @@ mod clock;
 mod daemon;
 #[cfg(feature = "endpoint")]
 mod endpoint;
+#[cfg(all(feature = "notify", unix))]
+mod notify;
 #[cfg(feature = "probe")]
 mod poll;
 #[cfg(feature = "probe")]
@@ -60,10 +63,15 @@ compile_error!(
      set `default-features = false` and choose `probe` or `endpoint`"
 );
 
+#[cfg(all(feature = "notify", not(unix)))]
+compile_error!("feature `notify` of daemon-lifecycle needs Unix sockets for datagrams");
+
 #[cfg(all(feature = "daemon", unix))]
 pub use daemon::{Daemon, DaemonCommand, DaemonError, LineError, OutputLine, OutputStream, Signal, Stopped};
 #[cfg(feature = "endpoint")]
 pub use endpoint::{Health, Phase};
+#[cfg(all(feature = "notify", unix))]
+pub use notify::{Notification, NotifySocket};
 #[cfg(feature = "probe")]
 pub use poll::{
     ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PollError, PollReport, poll_until_healthy,

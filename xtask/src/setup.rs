@@ -5,13 +5,19 @@ use std::process::{Command, Stdio};
 use crate::outcome::Outcome;
 use crate::program;
 
-/// Each has a Debian package of its name.
-const PROGRAMS: [&str; 3] = ["curl", "prometheus-alertmanager", "valgrind"];
+/// Each with the Debian package that has it.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("curl", "curl"),
+    ("prometheus-alertmanager", "prometheus-alertmanager"),
+    ("python3", "python3"),
+    ("systemd-notify", "systemd"),
+    ("valgrind", "valgrind"),
+];
 
 pub(crate) fn run() -> Outcome {
     let missing = missing();
     if missing.is_empty() {
-        eprintln!("setup: nothing to do ({} are here)", PROGRAMS.join(", "));
+        eprintln!("setup: nothing to do ({} are here)", PROGRAMS.map(|(name, _)| name).join(", "));
         return Ok(());
     }
     if program::find("apt-get").is_none() || !is_root() {
@@ -23,12 +29,14 @@ pub(crate) fn run() -> Outcome {
     if still_missing.is_empty() {
         Ok(())
     } else {
-        Err(format!("apt-get succeeded, but these are not in PATH: {}", still_missing.join(", ")).into())
+        Err(format!("apt-get succeeded, but programs of these are not in PATH: {}", still_missing.join(", ")).into())
     }
 }
 
+/// The packages of those that are not in `PATH`.
 fn missing() -> Vec<&'static str> {
-    PROGRAMS.into_iter().filter(|name| program::find(name).is_none()).collect()
+    let missing = PROGRAMS.into_iter().filter(|(name, _)| program::find(name).is_none());
+    missing.map(|(_, package)| package).collect()
 }
 
 fn by_hand(missing: &[&str]) -> String {

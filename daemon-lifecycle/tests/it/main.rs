@@ -6,6 +6,8 @@ mod cli;
 mod daemon;
 #[cfg(all(feature = "endpoint", feature = "probe"))]
 mod endpoint;
+#[cfg(all(feature = "notify", unix))]
+mod notify;
 #[cfg(feature = "probe")]
 mod probe;
 #[cfg(feature = "probe")]

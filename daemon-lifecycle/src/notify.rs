@@ -1,0 +1,94 @@
+//! The listening side of systemd's `sd_notify` protocol.
+
+mod notification;
+mod place;
+
+use std::{io, path::Path};
+
+use tokio::net::UnixDatagram;
+
+pub use self::notification::Notification;
+use self::place::Place;
+
+/// Longest datagram that is read; longer ones are ignored whole, since their last line may be half a line.
+const MAX_DATAGRAM: usize = 64 * 1024;
+
+/// A socket to which a child tells that it is ready, as it would tell systemd: `NOTIFY_SOCKET` in its environment says
+/// [where](Self::path).
+///
+/// It lies in a directory of its own that only this user can enter, below `XDG_RUNTIME_DIR` or, where that cannot be
+/// used, the directory for temporary files. Both go when the socket is dropped; a process that is killed leaves them
+/// behind.
+///
+/// Whoever of this user knows the path is heard: unlike systemd, the socket does not look at who sends.
+///
+/// # Examples
+///
+/// ```
+/// use daemon_lifecycle::NotifySocket;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let socket = NotifySocket::bind()?;
+/// let child = std::os::unix::net::UnixDatagram::unbound()?;
+/// child.send_to(b"READY=1\nSTATUS=63 % loaded\n", socket.path())?;
+///
+/// let told = socket.recv().await?;
+/// assert!(told.ready());
+/// assert_eq!(told.status(), Some("63 % loaded"));
+/// # Ok::<(), std::io::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct NotifySocket {
+    socket: UnixDatagram,
+    place: Place,
+}
+
+impl NotifySocket {
+    /// Binds a new socket at a path of its own.
+    ///
+    /// # Errors
+    ///
+    /// If no directory can be made for it, or only one whose path is too long for a socket.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with I/O enabled.
+    pub fn bind() -> io::Result<Self> {
+        let place = Place::new()?;
+        let socket = UnixDatagram::bind(place.socket())?;
+        Ok(Self { socket, place })
+    }
+
+    /// What `NOTIFY_SOCKET` shall say.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.place.socket()
+    }
+
+    /// Waits, without bound, for the next datagram. Those of more than 64 KiB are skipped.
+    ///
+    /// File descriptors sent along are closed at once. `systemd-notify` and `sd_notify_barrier` wait for just that to
+    /// know that they have been heard (`BARRIER=1`), so read on for as long as the child lives.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: what has not been returned is returned by the next call.
+    pub async fn recv(&self) -> io::Result<Notification> {
+        loop {
+            self.socket.readable().await?;
+            let mut datagram = vec![0; MAX_DATAGRAM + 1];
+            // Read without room for control messages, which is how the kernel is told to close what came with them.
+            match self.socket.try_recv(&mut datagram) {
+                Ok(length @ ..=MAX_DATAGRAM) => return Ok(Notification::parse(&datagram[..length])),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
