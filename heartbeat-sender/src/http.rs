@@ -23,6 +23,9 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 const ONE_SHOT_TIMEOUT: Duration = Duration::from_secs(5);
 const USER_AGENT: &str = concat!("heartbeat-sender/", env!("CARGO_PKG_VERSION"));
 
+/// Makes something of an answer.
+type Read<T> = fn(HttpAnswer<'_>) -> Result<T, SendError>;
+
 /// Brings beats to a registry over HTTP/1.1, on one connection that is kept open between beats.
 ///
 /// It connects within 2 s, follows no redirect, uses no proxy and reads at most 64 KiB of an answer. A beat that meets a
@@ -92,20 +95,32 @@ impl HttpTransport {
         Ok(())
     }
 
-    /// Posts a beat, and once more if it was refused for a token that another has replaced meanwhile.
-    async fn post(&self, path: &str, body: Vec<u8>) -> Result<Ack, SendError> {
-        let Some(token) = &self.token else { return self.exchange(path, body, None).await };
+    /// Sends many beats in one request.
+    #[cfg(feature = "relay")]
+    pub(crate) async fn post_batch(&self, batch: Vec<u8>) -> Result<heartbeat_contract::BatchAnswer, SendError> {
+        self.post(routes::BATCH, batch, |answer| answer.read_batch()).await
+    }
+
+    /// Posts beats, and once more if they were refused for a token that another has replaced meanwhile.
+    async fn post<T>(&self, path: &str, body: Vec<u8>, read: Read<T>) -> Result<T, SendError> {
+        let Some(token) = &self.token else { return self.exchange(path, body, None, read).await };
         let authorization = token.authorization();
-        let answer = self.exchange(path, body.clone(), Some(&authorization)).await;
+        let answer = self.exchange(path, body.clone(), Some(&authorization), read).await;
         if answer.as_ref().is_err_and(is_unauthorized)
             && let Some(newer) = token.instead_of(&authorization).await
         {
-            return self.exchange(path, body, Some(&newer)).await;
+            return self.exchange(path, body, Some(&newer), read).await;
         }
         answer
     }
 
-    async fn exchange(&self, path: &str, body: Vec<u8>, authorization: Option<&HeaderValue>) -> Result<Ack, SendError> {
+    async fn exchange<T>(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        authorization: Option<&HeaderValue>,
+        read: Read<T>,
+    ) -> Result<T, SendError> {
         let was_kept = self.may_be_kept.swap(false, Ordering::Relaxed);
         let answer = match self.request(path, body.clone(), authorization).await {
             Err(error) if was_kept && is_closed(&error) => self.request(path, body, authorization).await,
@@ -116,7 +131,7 @@ impl HttpTransport {
         let body = self.body_of(response).await?;
         self.may_be_kept.store(true, Ordering::Relaxed);
         let text = |name: HeaderName| text_of(&headers, name);
-        HttpAnswer { status, retry_after: text(RETRY_AFTER), date: text(DATE), body: &body }.read()
+        read(HttpAnswer { status, retry_after: text(RETRY_AFTER), date: text(DATE), body: &body })
     }
 
     async fn request(
@@ -161,7 +176,7 @@ impl HttpTransport {
 impl<P: Payload> Transport<P> for HttpTransport {
     async fn send(&self, beat: P) -> Result<Ack, SendError> {
         let body = serde_json::to_vec(&beat).map_err(SendError::unwritable)?;
-        self.post(&routes::beat(&P::KIND), body).await
+        self.post(&routes::beat(&P::KIND), body, |answer| answer.read()).await
     }
 }
 

@@ -59,6 +59,8 @@
 //! | `http` (default) | `HttpTransport`, `send_heartbeat` and the `start_*_heartbeat_task` functions |
 //! | `http-answer` | [`HttpAnswer`]: what an HTTP answer means, for a transport over another HTTP client |
 //! | `rustls` | `https://` registries |
+//! | `relay` | `Relay`, for hives: passes on the beats of members on its host, many in one request. Unix only |
+//! | `cli` | the `heartbeat-sender` binary. Unix only |
 //! | `host-metrics` | `HostMetrics` and `HiveHeartbeatConfig::with_host_metrics` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -67,6 +69,8 @@ mod agenda;
 mod answer;
 mod asked;
 mod channel;
+#[cfg(all(feature = "cli", unix))]
+pub mod cli;
 mod clock;
 mod config;
 mod directives;
@@ -78,6 +82,8 @@ mod http;
 mod journal;
 mod outcome;
 mod progress;
+#[cfg(all(feature = "relay", unix))]
+mod relay;
 mod run;
 mod schedule;
 mod send_error;
@@ -103,6 +109,8 @@ pub use host_metrics::HostMetrics;
 #[cfg(feature = "http")]
 pub use http::{HttpTransport, send_heartbeat};
 pub use outcome::{Outcome, Outcomes};
+#[cfg(all(feature = "relay", unix))]
+pub use relay::{Peer, Peers, Relay, RelayConfig, Serving};
 pub use run::run;
 pub use send_error::SendError;
 pub use start::{spawn_on, start_over};
