@@ -32,6 +32,8 @@ pub(crate) struct Mark {
     pub(crate) at: Timestamp,
     pub(crate) interval: Duration,
     pub(crate) progress: Option<Progress>,
+    /// How late the application's runtime is.
+    pub(crate) lag: Option<Duration>,
     /// How long the machine slept before.
     pub(crate) slept: Duration,
     pub(crate) leaving: Option<String>,
@@ -56,7 +58,7 @@ impl Stamp {
     }
 
     /// Stamps a payload as the next beat and returns its number. What the member itself put into the object `beat`, such
-    /// as its runtime's lag, stays unless the sender knows better.
+    /// as the lag of a runtime that the sender does not watch, stays unless the sender knows better.
     pub(crate) fn apply<P: Payload>(&mut self, payload: &mut P, mark: Mark) -> u64 {
         let own = payload.beat().cloned().unwrap_or_default();
         let Whereabouts { endpoint, hive_id, zone } = self.whereabouts.clone();
@@ -64,7 +66,7 @@ impl Stamp {
         self.next_seq += 1;
         let tick = match mark.due {
             Due::Slot(tick) => Some(tick),
-            Due::OffSchedule => None,
+            Due::OffSchedule | Due::Retry => None,
         };
         payload.set_beat(BeatInfo {
             incarnation: Some(self.incarnation),
@@ -74,6 +76,7 @@ impl Stamp {
             hive_id: hive_id.or_else(|| payload.hive_id().cloned()),
             zone: zone.or(own.zone),
             progress: mark.progress.or(own.progress),
+            runtime_lag_ms: mark.lag.map(millis).or(own.runtime_lag_ms),
             rtt_ms: self.rtt.map(millis),
             slept_ms: Some(millis(mark.slept)).filter(|slept| *slept > 0).or(own.slept_ms),
             tick,
@@ -131,7 +134,7 @@ mod tests {
 
     fn mark(due: Due) -> Mark {
         let (at, interval, slept) = (Timestamp::UNIX_EPOCH, Duration::from_secs(30), Duration::ZERO);
-        Mark { due, at, interval, progress: None, slept, leaving: None }
+        Mark { due, at, interval, progress: None, lag: None, slept, leaving: None }
     }
 
     fn worker() -> WorkerHeartbeat {
