@@ -61,6 +61,9 @@ pub struct Rejected {
     pub problem: String,
     /// What is wrong.
     pub detail: String,
+    /// The newest run of the member, with `stale-incarnation`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_incarnation: Option<u64>,
 }
 
 /// The ack of one item of a batch.

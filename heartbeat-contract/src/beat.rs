@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::Violations;
-use crate::{MemberId, Zone, field};
+use crate::{Exit, MemberId, Zone, field};
 
 /// The shortest interval a member may beat at.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
@@ -55,6 +55,9 @@ pub struct BeatInfo {
     /// Makes this beat a goodbye, and says why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaving: Option<String>,
+    /// Makes this beat the last of its run, but no goodbye: its process ended unasked, and this is how.
+    #[serde(default, deserialize_with = "field::object_opt", skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
 }
 
 /// How a member's work gets on, so that being alive is not mistaken for working.
@@ -109,5 +112,8 @@ impl BeatInfo {
         }
         violations.short("/beat/endpoint", self.endpoint.as_deref());
         violations.short("/beat/leaving", self.leaving.as_deref());
+        if self.leaving.is_some() && self.exit.is_some() {
+            violations.add("/beat/exit", "given, though leaving is: a run ends in one way");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Processes that ended, as the hive of their host saw it.
+//! Processes that ended: as the hive of their host saw it, or as whoever waited for them tells it.
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,27 @@ impl ProcessExit {
 }
 
 impl std::fmt::Display for ProcessExit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Exit { pid: self.pid, exit_code: self.exit_code, signal: self.signal }.fmt(f)
+    }
+}
+
+/// How a member's process ended, told in the last beat of its run by whoever waited for it, such as a wrapper. No goodbye:
+/// nobody asked for that end. The member is critical at once, and fails by its silence like any other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// Its process id.
+    #[serde(default, deserialize_with = "field::whole_opt", skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// The status it exited with; absent if a signal ended it, or nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+}
+
+impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.pid {
             Some(pid) => write!(f, "process {pid} ")?,

@@ -21,6 +21,8 @@ words! {
         SelfReport = "self_report",
         /// It is busy without progress.
         Stuck = "stuck",
+        /// Its process ended, as its last beat told.
+        Exit = "exit",
         /// It said goodbye.
         Goodbye = "goodbye",
         /// A word this version does not know.

@@ -61,7 +61,7 @@ pub use directive::{AskedDirective, Directive, DirectiveOutcome, DirectiveReques
 pub use event::{
     Event, EventBody, EventId, EventsLagged, EventsPage, EventsReset, ForgetReason, InvalidEventId, ProtectionEnd,
 };
-pub use exit::ProcessExit;
+pub use exit::{Exit, ProcessExit};
 pub use explanation::{Explanation, NextChange, NextStep, Rule};
 pub use history::{HistoryEntry, HistoryPage};
 pub use hive::HiveHeartbeat;

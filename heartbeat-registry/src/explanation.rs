@@ -121,6 +121,11 @@ fn rule(told: &Explanation, hot: &Hot) -> String {
                  {edges}."
             )
         }
+        Rule::Exit => {
+            format!(
+                "A member whose process ended unasked is critical at once, however recent its last beat. By age: {edges}."
+            )
+        }
         Rule::Recovery => {
             let beats = policy.recover_after;
             format!("Once late, it has to beat {beats} times in a row in time. By age: {edges}.")
@@ -179,6 +184,7 @@ fn way_back(told: &Explanation, hot: &Hot, cold: &Cold) -> String {
         HealthState::Left if hot.order().is_some() => "It comes back with the first beat of a newer run.".to_owned(),
         HealthState::Healthy => "It stays healthy for as long as it beats in time.".to_owned(),
         HealthState::Left => "It comes back with its next beat.".to_owned(),
+        _ if cold.end().is_some() => "It comes back with the first beat of a newer run.".to_owned(),
         _ if cold.is_stuck() => "It comes back with the first beat that shows progress, or no work.".to_owned(),
         _ if is_unwell => "It comes back once it beats in time and calls itself healthy.".to_owned(),
         _ => match told.policy.recover_after.saturating_sub(hot.recovered().into()) {

@@ -50,6 +50,15 @@ impl HttpAnswer<'_> {
         }
     }
 
+    /// The answer to a batch, if it is one.
+    #[cfg(feature = "relay")]
+    pub(crate) fn read_batch(&self) -> Result<heartbeat_contract::BatchAnswer, SendError> {
+        if !(200..300).contains(&self.status) {
+            return Err(self.refusal());
+        }
+        serde_json::from_slice(self.body).map_err(|error| SendError::unreadable(self.status, error))
+    }
+
     fn refusal(&self) -> SendError {
         let problem: Option<Problem> = serde_json::from_slice(self.body).ok();
         let refused = SendError::refused_with(self.status, problem);

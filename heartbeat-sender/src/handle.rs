@@ -5,17 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use heartbeat_contract::{MemberId, Payload};
+use heartbeat_contract::{Exit, MemberId, Payload};
 use tokio::sync::watch;
 
 use crate::asked::Asked;
 use crate::clock::monotonic;
 use crate::config::{Collector, check_pace};
 use crate::journal::Causes;
-use crate::shared::Shared;
+use crate::shared::{Ending, Shared};
 use crate::sleep::SleepClock;
 use crate::stamp::Whereabouts;
-use crate::{ConfigError, Directives, HeartbeatConfig, Outcome, Outcomes};
+use crate::{ConfigError, Counters, Directives, HeartbeatConfig, Outcome, Outcomes, Progress};
 
 const DEFAULT_REASON: &str = "shutdown";
 /// The contract's limit for the reason of a goodbye.
@@ -124,14 +124,52 @@ impl<P: Payload> HeartbeatHandle<P> {
         }
     }
 
-    /// Reports how the member's work gets on: whether there is work in hand, and how much is done so far, in units of its
-    /// choice that only grow. A registry calls a member stuck that stays busy while `done` stays the same; one that never
-    /// reports is never called stuck.
+    /// Reports how the member's work gets on: whether there is work in hand, and how much is done. All that it returns
+    /// report on the same work.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.shared.progress.clone()
+    }
+
+    /// Lets the beats tell how late a runtime of the application gets round to its tasks, or, while it gets round to none,
+    /// for how long already. It is given a tiny task four times an interval, at least every second, and no second one while
+    /// one waits. So a runtime that is starved stops no beat of a loop on a thread of its own, and is seen all the same: a
+    /// registry flags a member as overloaded whose runtime is late by more than half its interval three times in a row.
     ///
-    /// Cheap enough to call per unit of work. The beats tell how long ago `done` last grew, or work began if that was
-    /// later.
-    pub fn progress(&self, busy: bool, done: u64) {
-        self.shared.progress(busy, done, monotonic());
+    /// One runtime is watched at a time, the last one given; one that is shut down is watched no more.
+    ///
+    /// ```
+    /// # use heartbeat_contract::WorkerHeartbeat;
+    /// # async fn serve(heartbeat: heartbeat_sender::HeartbeatHandle<WorkerHeartbeat>) {
+    /// heartbeat.watch_runtime(&tokio::runtime::Handle::current());
+    /// # }
+    /// ```
+    pub fn watch_runtime(&self, runtime: &tokio::runtime::Handle) {
+        self.shared.runtime.watch(runtime.clone());
+    }
+
+    /// What the loop has done so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared.tally().at(monotonic())
+    }
+
+    /// For how long the registry may not have heard of this member: since the newest beat that was acknowledged was sent,
+    /// or else since the loop was made. Time that the machine slept does not count.
+    ///
+    /// A member that must not act once others may take it for dead asks this before it acts:
+    ///
+    /// ```
+    /// # use heartbeat_contract::{Policy, WorkerHeartbeat};
+    /// # use heartbeat_sender::HeartbeatHandle;
+    /// /// Whether the registry, by its default policy, has surely not failed this member.
+    /// fn may_act(heartbeat: &HeartbeatHandle<WorkerHeartbeat>) -> bool {
+    ///     heartbeat.unheard_for() < Policy::DEFAULT_INTERVAL * 3
+    /// }
+    /// ```
+    #[must_use]
+    pub fn unheard_for(&self) -> Duration {
+        self.shared.tally().unheard_for(monotonic())
     }
 
     /// Beats at once, but not more than once a second.
@@ -209,7 +247,24 @@ impl<P: Payload> HeartbeatHandle<P> {
     pub async fn shutdown_because(self, reason: impl Into<String>) -> Outcome {
         let mut reason = reason.into();
         reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
-        self.shared.leave(reason);
+        self.end(Ending::Goodbye(reason)).await
+    }
+
+    /// Tells that the process this member stands for ended unasked, and how, and waits for the loop to end: for whoever
+    /// beats on behalf of another process and has waited for its end. A registry calls the member critical at once, with
+    /// the cause `process_dead`, and failed once it stays silent; a [goodbye](Self::shutdown_because) would be no failure.
+    /// A newer run of the same id makes it healthy again.
+    ///
+    /// A beat in flight is given up; the last one is tried once, for at most 2 s, with the newest state.
+    ///
+    /// # Cancel safety
+    /// Dropping the future once polled stops the wait, not the last beat.
+    pub async fn shutdown_as_exited(self, exit: Exit) -> Outcome {
+        self.end(Ending::Exit(exit)).await
+    }
+
+    async fn end(self, ending: Ending) -> Outcome {
+        self.shared.end(ending);
         let last = self.outcomes.clone().end().await;
         let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(driver) = driver {

@@ -53,7 +53,7 @@ impl Journal {
                 let is_same = matches!(before, State::Failing { class, .. } if class == error.class());
                 (!is_same).then_some(Line::Failing)
             }
-            Outcome::Superseded { .. } | Outcome::Left { .. } => Some(Line::Ended),
+            Outcome::Superseded { .. } | Outcome::Left { .. } | Outcome::Exited { .. } => Some(Line::Ended),
         }
     }
 }

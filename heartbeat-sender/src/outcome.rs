@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use heartbeat_contract::Ack;
+use heartbeat_contract::{Ack, Exit};
 use tokio::sync::watch;
 
 use crate::SendError;
@@ -45,13 +45,20 @@ pub enum Outcome {
         /// Whether the registry acknowledged it; if not, the member will be taken for failed after a while.
         acknowledged: bool,
     },
+    /// The end of the process it told of was told: the loop has ended.
+    Exited {
+        /// How the process ended.
+        exit: Exit,
+        /// Whether the registry acknowledged that; if not, it will notice the silence, and not know why.
+        acknowledged: bool,
+    },
 }
 
 impl Outcome {
     /// Whether the loop has ended, so that no other outcome follows.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Superseded { .. } | Self::Left { .. })
+        matches!(self, Self::Superseded { .. } | Self::Left { .. } | Self::Exited { .. })
     }
 }
 

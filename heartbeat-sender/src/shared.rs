@@ -3,15 +3,19 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use heartbeat_contract::{HealthStatus, Payload, Progress, Violations};
+use heartbeat_contract::{Exit, HealthStatus, Payload, Violations};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
-use crate::progress::ProgressMark;
+use crate::Progress;
+use crate::counters::Tally;
+use crate::lag::RuntimeWatch;
 
 /// Only ever the newest state, never a queue.
 #[derive(Debug)]
 pub(crate) struct Shared<P> {
+    pub(crate) progress: Progress,
+    pub(crate) runtime: RuntimeWatch,
+    tally: Mutex<Tally>,
     /// Held while the application changes the payload, so that changes do not overwrite each other. The loop never waits
     /// for it.
     updating: Mutex<()>,
@@ -23,17 +27,26 @@ pub(crate) struct Shared<P> {
 #[derive(Debug)]
 struct Desired<P> {
     payload: P,
-    progress: Option<ProgressMark>,
     interval: Duration,
     asked: bool,
-    leaving: Option<String>,
+    /// Whether news waits to be told, so that more of it is told together with it.
+    has_news: bool,
+    ending: Option<Ending>,
+}
+
+/// How a run ends.
+#[derive(Clone, Debug)]
+pub(crate) enum Ending {
+    /// With a goodbye, for a reason.
+    Goodbye(String),
+    /// With the process it told of, unasked.
+    Exit(Exit),
 }
 
 /// What one beat says.
 #[derive(Debug)]
 pub(crate) struct Snapshot<P> {
     pub(crate) payload: P,
-    pub(crate) progress: Option<Progress>,
     pub(crate) interval: Duration,
 }
 
@@ -64,8 +77,11 @@ impl Words {
 impl<P: Payload> Shared<P> {
     pub(crate) fn new(payload: P, interval: Duration) -> Self {
         Self {
+            progress: Progress::new(),
+            runtime: RuntimeWatch::default(),
+            tally: Mutex::new(Tally::new()),
             updating: Mutex::new(()),
-            desired: Mutex::new(Desired { payload, progress: None, interval, asked: false, leaving: None }),
+            desired: Mutex::new(Desired { payload, interval, asked: false, has_news: false, ending: None }),
             news: Notify::new(),
             leave: Notify::new(),
         }
@@ -83,31 +99,36 @@ impl<P: Payload> Shared<P> {
         }
         let is_news = Words::of(&desired.payload).are_outdated_by(&payload);
         desired.payload = payload;
-        drop(desired);
         if is_news {
-            self.news.notify_one();
+            self.announce(desired);
         }
         Ok(())
     }
 
-    pub(crate) fn progress(&self, busy: bool, done: u64, now: Instant) {
-        let mut desired = self.lock();
-        desired.progress = Some(ProgressMark::next(desired.progress, busy, done, now));
-    }
-
     pub(crate) fn ask(&self) {
-        self.lock().asked = true;
-        self.news.notify_one();
+        let mut desired = self.lock();
+        desired.asked = true;
+        self.announce(desired);
     }
 
     pub(crate) fn set_interval(&self, interval: Duration) {
-        self.lock().interval = interval;
+        let mut desired = self.lock();
+        desired.interval = interval;
+        self.announce(desired);
+    }
+
+    fn announce(&self, mut desired: MutexGuard<'_, Desired<P>>) {
+        let joins_other_news = std::mem::replace(&mut desired.has_news, true);
+        drop(desired);
+        if joins_other_news {
+            self.tally().counted.coalesced += 1;
+        }
         self.news.notify_one();
     }
 
-    /// Asks for a goodbye; the first reason stands.
-    pub(crate) fn leave(&self, reason: String) {
-        self.lock().leaving.get_or_insert(reason);
+    /// Asks for the end; the first one stands.
+    pub(crate) fn end(&self, ending: Ending) {
+        self.lock().ending.get_or_insert(ending);
         self.leave.notify_one();
     }
 
@@ -119,14 +140,19 @@ impl<P: Payload> Shared<P> {
     }
 
     /// Takes what the next beat says.
-    pub(crate) fn snapshot(&self, now: Instant) -> Snapshot<P> {
+    pub(crate) fn snapshot(&self) -> Snapshot<P> {
         let mut desired = self.lock();
-        desired.asked = false;
-        Snapshot {
-            payload: desired.payload.clone(),
-            progress: desired.progress.map(|progress| progress.at(now)),
-            interval: desired.interval,
-        }
+        (desired.asked, desired.has_news) = (false, false);
+        Snapshot { payload: desired.payload.clone(), interval: desired.interval }
+    }
+
+    pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches the application's runtime, if it is to be watched, for ever.
+    pub(crate) async fn watch_runtime(&self) {
+        self.runtime.keep_watching(|| self.lock().interval).await;
     }
 
     /// Waits until [`has_news`](Self::has_news) is worth another look. Only one may wait at a time.
@@ -134,11 +160,11 @@ impl<P: Payload> Shared<P> {
         self.news.notified().await;
     }
 
-    /// Waits for the wish to leave, and its reason. Only one may wait at a time.
-    pub(crate) async fn asked_to_leave(&self) -> String {
+    /// Waits for the wish to end. Only one may wait at a time.
+    pub(crate) async fn asked_to_end(&self) -> Ending {
         loop {
-            if let Some(reason) = self.lock().leaving.clone() {
-                return reason;
+            if let Some(ending) = self.lock().ending.clone() {
+                return ending;
             }
             self.leave.notified().await;
         }

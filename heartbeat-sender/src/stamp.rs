@@ -6,6 +6,7 @@ use heartbeat_contract::{BeatInfo, MAX_SAFE_INTEGER, MemberId, Payload, Progress
 use jiff::Timestamp;
 
 use crate::agenda::Due;
+use crate::shared::Ending;
 
 /// Where a member is; the same for all beats of a run.
 #[derive(Clone, Debug)]
@@ -32,9 +33,12 @@ pub(crate) struct Mark {
     pub(crate) at: Timestamp,
     pub(crate) interval: Duration,
     pub(crate) progress: Option<Progress>,
+    /// How late the application's runtime is.
+    pub(crate) lag: Option<Duration>,
     /// How long the machine slept before.
     pub(crate) slept: Duration,
-    pub(crate) leaving: Option<String>,
+    /// For the last beat of the run.
+    pub(crate) ending: Option<Ending>,
 }
 
 /// What to do about the news that the registry knows a newer run.
@@ -56,7 +60,7 @@ impl Stamp {
     }
 
     /// Stamps a payload as the next beat and returns its number. What the member itself put into the object `beat`, such
-    /// as its runtime's lag, stays unless the sender knows better.
+    /// as the lag of a runtime that the sender does not watch, stays unless the sender knows better.
     pub(crate) fn apply<P: Payload>(&mut self, payload: &mut P, mark: Mark) -> u64 {
         let own = payload.beat().cloned().unwrap_or_default();
         let Whereabouts { endpoint, hive_id, zone } = self.whereabouts.clone();
@@ -64,7 +68,12 @@ impl Stamp {
         self.next_seq += 1;
         let tick = match mark.due {
             Due::Slot(tick) => Some(tick),
-            Due::OffSchedule => None,
+            Due::OffSchedule | Due::Retry => None,
+        };
+        let (leaving, exit) = match mark.ending {
+            Some(Ending::Goodbye(reason)) => (Some(reason), None),
+            Some(Ending::Exit(exit)) => (None, Some(exit)),
+            None => (None, None),
         };
         payload.set_beat(BeatInfo {
             incarnation: Some(self.incarnation),
@@ -74,11 +83,12 @@ impl Stamp {
             hive_id: hive_id.or_else(|| payload.hive_id().cloned()),
             zone: zone.or(own.zone),
             progress: mark.progress.or(own.progress),
+            runtime_lag_ms: mark.lag.map(millis).or(own.runtime_lag_ms),
             rtt_ms: self.rtt.map(millis),
             slept_ms: Some(millis(mark.slept)).filter(|slept| *slept > 0).or(own.slept_ms),
             tick,
-            leaving: mark.leaving,
-            ..own
+            leaving,
+            exit,
         });
         payload.set_timestamp(mark.at);
         seq
@@ -131,7 +141,7 @@ mod tests {
 
     fn mark(due: Due) -> Mark {
         let (at, interval, slept) = (Timestamp::UNIX_EPOCH, Duration::from_secs(30), Duration::ZERO);
-        Mark { due, at, interval, progress: None, slept, leaving: None }
+        Mark { due, at, interval, progress: None, lag: None, slept, ending: None }
     }
 
     fn worker() -> WorkerHeartbeat {

@@ -15,7 +15,16 @@ mod over_http;
 mod pipeline;
 mod programs;
 mod queen;
+#[cfg(feature = "daemon")]
+mod readme;
 mod real_registry;
+#[cfg(feature = "daemon")]
+mod relayed;
+#[cfg(feature = "daemon")]
 mod supervise;
 mod transcript;
 mod waiting;
+#[cfg(feature = "daemon")]
+mod wrapped;
+#[cfg(feature = "daemon")]
+mod wrapper;

@@ -57,6 +57,8 @@ fn worker_beats_round_trip() {
     assert_eq!(full.metadata().unwrap().as_json().replace([' ', '\n'], ""), r#"{"job":"nightly-7"}"#);
     let goodbye: WorkerHeartbeat = beat_round_trips(golden!("worker_goodbye"));
     assert_eq!(goodbye.beat().unwrap().leaving.as_deref(), Some("shutdown"));
+    let exit: WorkerHeartbeat = beat_round_trips(golden!("worker_exit"));
+    assert_eq!(exit.beat().unwrap().exit.unwrap().to_string(), "process 4711 exited with status 3");
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl Table {
         facts: &mut Vec<Fact>,
     ) -> u64 {
         let (hot, cold) = self.both(slot);
-        if hot.state == HealthState::Left || !source.is_about(hot, cold) {
+        if hot.state == HealthState::Left || cold.end().is_some() || !source.is_about(hot, cold) {
             return u64::MAX;
         }
         if matches!(source, Source::Hive { .. }) || cold.finding.is_none() {

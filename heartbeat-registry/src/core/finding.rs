@@ -1,11 +1,12 @@
 //! What was found out about a member since it fell silent.
 
-use heartbeat_contract::{Cause, HoldReason, MemberId};
+use heartbeat_contract::{Cause, Exit, HealthState, HoldReason, MemberId};
 
 use super::hold::Hold;
 use super::member::{Cold, Hot};
 
-/// What a probe found, or the hive of its host reported, while a member was silent. The next beat makes it void.
+/// What a probe found, the hive of its host reported, or its last beat told, while a member was silent. The next beat makes
+/// it void.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) found: Found,
@@ -21,6 +22,8 @@ pub(crate) struct Finding {
 pub(crate) enum Found {
     /// Nothing listens where it answered, or its hive says that its process ended.
     Gone,
+    /// Its last beat told that its process ended, which leaves nothing to find out.
+    Ended,
     /// It takes connections, and does not answer.
     Hangs,
     /// It answers, so that its beats are lost on their way.
@@ -56,10 +59,15 @@ impl Source<'_> {
 }
 
 impl Finding {
+    /// A last beat told how its process ended.
+    pub(super) fn of(exit: Exit, at: u64) -> Self {
+        Self { found: Found::Ended, at, words: format!("its last beat told that {exit}") }
+    }
+
     /// What it says of why the member is silent.
     pub(crate) fn cause(&self) -> Cause {
         match self.found {
-            Found::Gone => Cause::ProcessDead,
+            Found::Gone | Found::Ended => Cause::ProcessDead,
             Found::Hangs => Cause::Hung,
             Found::Answers => Cause::Network,
             Found::Unclear => Cause::Silent,
@@ -70,5 +78,22 @@ impl Finding {
     pub(super) fn hold(&self, hot: &Hot) -> Option<Hold> {
         let until = hot.heard + hot.edges().failed + 1 + hot.interval();
         (self.found == Found::Answers).then_some(Hold { reason: HoldReason::Network, since: self.at, until })
+    }
+}
+
+impl Cold {
+    /// How its process ended, if its last beat told that.
+    pub(crate) fn end(&self) -> Option<&Finding> {
+        self.finding.as_deref().filter(|finding| finding.found == Found::Ended)
+    }
+
+    /// What that alone says of its state: nobody waits for beats of a process that is gone.
+    pub(super) fn state_by_end(&self) -> HealthState {
+        if self.end().is_some() { HealthState::Critical } else { HealthState::Healthy }
+    }
+
+    /// Its end, if its age does not yet say as much.
+    pub(super) fn decisive_end(&self, by_age: HealthState) -> Option<&Finding> {
+        self.end().filter(|_| by_age < HealthState::Critical)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use heartbeat_contract::{Cause, Directive, EventBody, HealthState, Order, Policy, ResolvedPolicy};
 
 use super::directives::Asked;
+use super::finding::Finding;
 use super::identity::Replaced;
 use super::judge::{Recovery, Silence};
 use super::learning::tells_gap;
@@ -131,7 +132,7 @@ impl Table {
         hot.report = beat.report;
         cold.last_seen = Some(now.wall);
         cold.mass_hold = None;
-        cold.finding = None;
+        cold.finding = beat.exit().map(|exit| Box::new(Finding::of(exit, now.at)));
         cold.moved |= cold.host.is_none() || cold.origin != beat.origin;
         cold.origin = beat.origin;
         cold.skew_ms = beat.timestamp.map(|sent| sent.duration_since(now.wall).as_millis() as i64);

@@ -30,7 +30,8 @@ fn judge(hot: &Hot, cold: &Cold, defaults: &Defaults, now: &Now) -> Judgement {
         }
         (None, None) => (hot.state, now.at),
     };
-    Judgement { state: by_age.max(hot.floor).max(hot.report.into()).max(cold.state_by_work()), due }
+    let by_itself = HealthState::from(hot.report).max(cold.state_by_work()).max(cold.state_by_end());
+    Judgement { state: by_age.max(hot.floor).max(by_itself), due }
 }
 
 /// Why a member is in its state, and what speaks for it.
@@ -47,6 +48,9 @@ pub(crate) fn explain(state: HealthState, hot: &Hot, cold: &Cold, now: &Now) -> 
         return (None, Vec::new());
     }
     let by_age = hot.edges().state(hot.age(now));
+    if let Some(end) = cold.decisive_end(by_age) {
+        return (Some(end.cause()), vec![end.words.clone()]);
+    }
     if let Some(work) = cold.decisive_work(hot, by_age) {
         return (Some(Cause::Stuck), vec![work.evidence()]);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heartbeat_contract::{
-    BeatInfo, HealthState, HealthStatus, MemberId, Order, Payload, Policy, ResolvedPolicy, WorkerStatus, Zone,
+    BeatInfo, Exit, HealthState, HealthStatus, MemberId, Order, Payload, Policy, ResolvedPolicy, WorkerStatus, Zone,
 };
 use jiff::Timestamp;
 
@@ -70,6 +70,11 @@ impl<'a> Beat<'a> {
 
     pub(crate) fn leaving(&self) -> Option<&str> {
         self.info?.leaving.as_deref()
+    }
+
+    /// How its process ended, if it is the last of a run that ended so.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        self.info?.exit
     }
 
     /// How long the sender's machine slept before it, in milliseconds, if it did.
@@ -264,7 +269,7 @@ pub(crate) struct Cold {
     pub(super) moved: bool,
     /// What the guard holds it by.
     pub(super) mass_hold: Option<Hold>,
-    /// What was found out about it since it fell silent.
+    /// What was found out about it since it fell silent, or its last beat told of its end.
     pub(crate) finding: Option<Box<Finding>>,
     /// The event that told that its whole host is down, if that is why it failed.
     pub(super) group: Option<u64>,

@@ -34,6 +34,8 @@ fn rule(hot: &Hot, cold: &Cold, now: &Now) -> Rule {
     let by_age = hot.edges().state(hot.age(now));
     if hot.state == HealthState::Left {
         Rule::Goodbye
+    } else if cold.decisive_end(by_age).is_some() {
+        Rule::Exit
     } else if cold.decisive_work(hot, by_age).is_some() {
         Rule::Stuck
     } else if HealthState::from(hot.report) > by_age.max(hot.floor) {

@@ -114,6 +114,7 @@ fn reject(kind: &dyn KindApi, index: usize, item: &RawValue, problem: &Problem) 
         id: kind.id_of(item),
         problem: problem.slug().to_owned(),
         detail: problem.detail.clone(),
+        newest_incarnation: problem.newest_incarnation,
     }
 }
 

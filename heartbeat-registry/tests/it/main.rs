@@ -18,6 +18,7 @@ mod directives;
 mod driver;
 #[cfg(feature = "verify")]
 mod endpoint;
+mod exits;
 mod explain;
 mod flapping;
 mod fleet;

@@ -1,6 +1,6 @@
 //! How a loop ends.
 
-use heartbeat_contract::WorkerStatus;
+use heartbeat_contract::{Exit, WorkerStatus};
 use heartbeat_sender::{ChannelTransport, Outcome, heartbeat_task, run};
 use tokio::sync::oneshot;
 
@@ -13,7 +13,7 @@ async fn shutdown_says_goodbye_with_the_newest_state_and_ends_the_loop() {
     let leaving = tokio::spawn(member.handle.clone().shutdown());
     let heard = member.hear().await;
     assert_eq!(heard.beat().leaving.as_deref(), Some("shutdown"));
-    assert_eq!((heard.seq(), heard.beat().tick, heard.worker.queue_depth), (1, None, Some(0)));
+    assert_eq!((heard.seq(), heard.beat().tick, heard.worker.queue_depth), (2, None, Some(0)));
     heard.acknowledge();
     let end = soon(leaving).await.unwrap();
     assert!(matches!(&end, Outcome::Left { reason, acknowledged: true } if reason == "shutdown"), "{end:?}");
@@ -100,7 +100,22 @@ async fn an_ended_loop_takes_no_harm_from_its_handle() {
     let handle = member.handle;
     assert!(matches!(soon(handle.clone().shutdown()).await, Outcome::Acknowledged { .. }));
     handle.update(|worker| worker.status = Some(WorkerStatus::Busy));
-    handle.progress(true, 1);
+    handle.progress().tick();
     handle.beat_now();
     handle.set_interval(S).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exit_is_told_by_a_last_beat_that_is_no_goodbye() {
+    let (mut member, _) = Member::accepted(worker()).await;
+    member.handle.update(|worker| worker.queue_depth = Some(7));
+    let exit = Exit { pid: Some(4711), exit_code: Some(3), signal: None };
+    let ending = tokio::spawn(member.handle.clone().shutdown_as_exited(exit));
+    let heard = member.hear().await;
+    assert_eq!((heard.beat().exit, &heard.beat().leaving), (Some(exit), &None));
+    assert_eq!(heard.worker.queue_depth, Some(7));
+    heard.acknowledge();
+    let end = soon(ending).await.unwrap();
+    assert!(matches!(end, Outcome::Exited { exit: told, acknowledged: true } if told == exit), "{end:?}");
+    assert!(member.ended().await.is_final());
 }

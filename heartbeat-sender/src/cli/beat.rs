@@ -1,0 +1,113 @@
+//! Sends one beat.
+
+use std::io::Read;
+
+use heartbeat_contract::{Ack, BeatInfo, HiveHeartbeat, Kind, MAX_BEAT_BYTES, MemberId, Payload, WorkerHeartbeat};
+use serde_json::{Map, Value};
+
+use super::args::BeatArgs;
+use super::{AUTH, FAILED, Failed, OK, UNREACHABLE, USAGE, put};
+use crate::{HeartbeatConfig, SendError, system_clock};
+
+pub(super) fn beat(args: &BeatArgs) -> Result<u8, Failed> {
+    match &args.kind {
+        kind if *kind == Kind::WORKER => send(args, worker(args)?),
+        kind if *kind == Kind::HIVE => send(args, hive(args)?),
+        kind => Err(Failed::usage(format!("a {kind} has fields that are not known here: worker or hive is expected"))),
+    }
+}
+
+fn worker(args: &BeatArgs) -> Result<WorkerHeartbeat, Failed> {
+    let mut worker: WorkerHeartbeat = read(args)?;
+    worker.status = args.status.or(worker.status);
+    worker.health_status = args.health.or(worker.health_status);
+    worker.queue_depth = args.queue_depth.or(worker.queue_depth);
+    worker.model_loaded = args.model.clone().or(worker.model_loaded);
+    worker.last_error = args.error.clone().or(worker.last_error);
+    if !args.metrics.is_empty() {
+        worker.metrics.get_or_insert_default().extend(args.metrics.iter().cloned());
+    }
+    Ok(worker)
+}
+
+fn hive(args: &BeatArgs) -> Result<HiveHeartbeat, Failed> {
+    if args.status.is_some() || args.queue_depth.is_some() || args.model.is_some() {
+        return Err(Failed::usage("a hive has no --status, --queue-depth or --model"));
+    }
+    let mut hive: HiveHeartbeat = read(args)?;
+    hive.health_status = args.health.or(hive.health_status);
+    hive.last_error = args.error.clone().or(hive.last_error);
+    if !args.metrics.is_empty() {
+        hive.metrics.get_or_insert_default().extend(args.metrics.iter().cloned());
+    }
+    Ok(hive)
+}
+
+/// What standard input tells, with the id and the object `beat` of the flags.
+fn read<P: Payload>(args: &BeatArgs) -> Result<P, Failed> {
+    let mut fields = if args.stdin { from_stdin()? } else { Map::new() };
+    if let Some(id) = &args.id {
+        fields.insert(P::ID_FIELD.to_owned(), Value::String(id.to_string()));
+    }
+    if !fields.contains_key(P::ID_FIELD) {
+        return Err(Failed::usage("who beats? --id is missing"));
+    }
+    let json = Value::Object(fields).to_string();
+    let mut payload: P = heartbeat_contract::decode(json.as_bytes()).map_err(|error| Failed::new(&error, USAGE))?;
+    let info = payload.beat().cloned().unwrap_or_default();
+    let hive_id: Option<MemberId> = args.hive.clone().filter(|_| P::KIND != Kind::HIVE);
+    payload.set_beat(BeatInfo {
+        interval_ms: args.interval.map(crate::stamp::millis).or(info.interval_ms),
+        endpoint: args.place.endpoint.clone().or(info.endpoint),
+        zone: args.place.zone.clone().or(info.zone),
+        hive_id: hive_id.or(info.hive_id),
+        leaving: args.leaving.clone().or(info.leaving),
+        ..info
+    });
+    if payload.timestamp().is_none() {
+        payload.set_timestamp(system_clock());
+    }
+    Ok(payload)
+}
+
+fn from_stdin() -> Result<Map<String, Value>, Failed> {
+    let mut json = Vec::new();
+    let limit = MAX_BEAT_BYTES as u64 + 1;
+    std::io::stdin().take(limit).read_to_end(&mut json).map_err(|error| Failed::new(&error, FAILED))?;
+    if json.len() > MAX_BEAT_BYTES {
+        return Err(Failed::usage(format!("standard input is longer than {MAX_BEAT_BYTES} bytes")));
+    }
+    serde_json::from_slice(&json).map_err(|error| Failed::usage(format!("standard input is no JSON object: {error}")))
+}
+
+fn send<P: Payload>(args: &BeatArgs, payload: P) -> Result<u8, Failed> {
+    let mut config = HeartbeatConfig::of(payload.clone());
+    args.to.apply(&mut config);
+    let transport = args.to.transport(&config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failed::new(&error, FAILED))?;
+    let limit = crate::config::timeout_at(config.interval, None);
+    let answer = runtime.block_on(crate::run::send_within(limit, &transport, payload));
+    // A name that is being looked up must not keep the process from ending.
+    runtime.shutdown_background();
+    match answer {
+        Ok(ack) => print(&ack).map(|()| OK),
+        Err(error) => Err(Failed::new(&error, code(&error))),
+    }
+}
+
+fn print(ack: &Ack) -> Result<(), Failed> {
+    let mut json = serde_json::to_vec(ack).map_err(|error| Failed::new(&error, FAILED))?;
+    json.push(b'\n');
+    put(&json)
+}
+
+fn code(error: &SendError) -> u8 {
+    match error.status() {
+        Some(401 | 403) => AUTH,
+        Some(503) => UNREACHABLE,
+        Some(_) => FAILED,
+        None if error.is_config() => USAGE,
+        None => UNREACHABLE,
+    }
+}

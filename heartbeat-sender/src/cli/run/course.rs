@@ -1,0 +1,300 @@
+//! One run of the command, from its start to what is told of its end.
+
+use std::io;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use daemon_lifecycle::{Notification, NotifySocket};
+use heartbeat_contract::{Directive, WorkerHeartbeat};
+use tokio::process::{Child, Command};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::Ready;
+use super::end::End;
+use super::member::Member;
+use super::output::{Output, Plan, ReadyLine};
+use super::signals::{Incoming, Signals};
+use super::told::Told;
+use super::watchdog::Watchdog;
+use crate::cli::args::RunArgs;
+use crate::cli::signal::Signal;
+use crate::clock::monotonic;
+use crate::{Directives, HeartbeatHandle};
+
+/// The contract's limit for `last_error`.
+const MAX_ERROR_BYTES: usize = 1024;
+
+/// How long, and how often, the command is still listened to once it has ended: what it told by then is there already.
+const LAST_WORDS: Duration = Duration::from_millis(10);
+const MAX_LAST_WORDS: usize = 1000;
+
+/// One run.
+pub(super) struct Course<'a> {
+    args: &'a RunArgs,
+    heartbeat: Option<HeartbeatHandle<WorkerHeartbeat>>,
+    directives: Option<Directives>,
+    notify: Option<NotifySocket>,
+    output: Output,
+    ready_line: Option<Arc<ReadyLine>>,
+    told: Told,
+    watchdog: Option<Watchdog>,
+    pid: u32,
+    /// Whether the end is asked for, and until when one that comes counts as asked for.
+    asked: Option<Asked>,
+    /// Whether it is being ended since it missed its watchdog.
+    missed_watchdog: bool,
+    /// When to end it for good.
+    kill_at: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    /// By whatever end follows.
+    ForGood,
+    /// By this signal, which programs also get for other reasons: by an end until this moment, or by the signal itself.
+    By(Signal, Instant),
+}
+
+impl<'a> Course<'a> {
+    /// Begins to beat, and starts the command; one that cannot be started is told, too.
+    pub(super) fn begin(args: &'a RunArgs, plan: Plan, member: &Member) -> io::Result<(Self, io::Result<Child>)> {
+        let notify = NotifySocket::bind().inspect_err(|error| {
+            tracing::error!(%error, "running the command without NOTIFY_SOCKET");
+        });
+        let notify = notify.ok();
+        let ready_line = match &args.ready {
+            Ready::Line(text) => Some(Arc::new(ReadyLine { text: text.clone(), seen: Arc::new(Notify::new()) })),
+            _ => None,
+        };
+        let mut command = command(args, notify.as_ref());
+        let output = plan.connect(&mut command, usize::from(args.tail), ready_line.as_ref())?;
+        let told = Told::new(&args.metadata);
+        let heartbeat = member.begin(&told);
+        let spawned = command.spawn();
+        let mut course = Self {
+            args,
+            directives: heartbeat.as_ref().map(HeartbeatHandle::directives),
+            heartbeat,
+            notify,
+            output,
+            ready_line,
+            told,
+            watchdog: args.watchdog.map(Watchdog::new),
+            pid: spawned.as_ref().ok().and_then(Child::id).unwrap_or(0),
+            asked: None,
+            missed_watchdog: false,
+            kill_at: None,
+        };
+        if spawned.is_ok() && args.ready == Ready::Start {
+            course.ready();
+        }
+        Ok((course, spawned))
+    }
+
+    /// Stays with the command until it has ended, and tells how.
+    pub(super) async fn run(mut self, mut child: Child, signals: &mut Signals) -> io::Result<End> {
+        let status = loop {
+            tokio::select! {
+                biased;
+                status = child.wait() => break status?,
+                incoming = signals.next() => self.pass_on(incoming),
+                message = hear(self.notify.as_ref()) => self.hear(message),
+                () = line_seen(self.ready_line.as_deref()) => self.ready(),
+                directive = asked(self.directives.as_mut()) => self.obey(directive),
+                () = at(self.watchdog.as_ref().and_then(Watchdog::due)) => self.miss_watchdog("no WATCHDOG=1 in time"),
+                () = at(self.kill_at) => self.kill(),
+            }
+        };
+        let asked = self.was_asked(status, monotonic());
+        let end = End::Ended { pid: self.pid, status, asked, missed_watchdog: self.missed_watchdog && !asked };
+        Ok(self.end(end).await)
+    }
+
+    /// Tells how it ended.
+    pub(super) async fn end(mut self, end: End) -> End {
+        self.output.end().await;
+        self.hear_the_rest().await;
+        let goodbye = end.goodbye();
+        if goodbye.is_none() {
+            self.told.failed(self.output.under(&end.to_string(), MAX_ERROR_BYTES));
+        }
+        let Some(heartbeat) = self.heartbeat.take() else { return end };
+        let told = &self.told;
+        heartbeat.update(|worker| told.fill(worker));
+        match goodbye {
+            Some(reason) => heartbeat.shutdown_because(reason).await,
+            None => {
+                // For registries that do not know exits.
+                heartbeat.update(|worker| worker.health_status = Some(heartbeat_contract::HealthStatus::Unhealthy));
+                heartbeat.shutdown_as_exited(end.exit()).await
+            }
+        };
+        end
+    }
+
+    fn pass_on(&mut self, Incoming { signal, is_from_terminal }: Incoming) {
+        if !is_from_terminal {
+            signal.send(self.pid);
+        }
+        if signal == Signal::TERM {
+            self.asked = Some(Asked::ForGood);
+        } else if signal.asks_to_end() && !matches!(self.asked, Some(Asked::ForGood)) {
+            self.asked = Some(Asked::By(signal, monotonic() + self.args.stop_grace));
+        }
+    }
+
+    fn was_asked(&self, status: ExitStatus, now: Instant) -> bool {
+        use std::os::unix::process::ExitStatusExt;
+        match self.asked {
+            None => false,
+            Some(Asked::ForGood) => true,
+            Some(Asked::By(signal, until)) => {
+                let (number, code) = (signal.number(), status.code());
+                now <= until || status.signal() == Some(number) || code == Some(128 + number)
+            }
+        }
+    }
+
+    fn hear(&mut self, message: io::Result<Notification>) {
+        let message = match message {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::error!(%error, "listening on NOTIFY_SOCKET no more");
+                self.notify = None;
+                return;
+            }
+        };
+        let was_ready = self.told.is_ready();
+        for senseless in self.told.hear(&message) {
+            tracing::info!(message = senseless, "ignored what the command told");
+        }
+        if let Some(watchdog) = &mut self.watchdog {
+            let now = monotonic();
+            if let Some(every) = message.watchdog_timeout().filter(|every| !every.is_zero()) {
+                watchdog.change(every, now);
+            }
+            if message.watchdog() || (self.told.is_ready() && !was_ready) {
+                watchdog.feed(now);
+            }
+        }
+        if message.watchdog_trigger() {
+            self.miss_watchdog("WATCHDOG=trigger");
+        }
+        self.tell();
+    }
+
+    /// What the command told before it ended, and nobody has read yet. Others may go on telling.
+    async fn hear_the_rest(&mut self) {
+        for _ in 0..MAX_LAST_WORDS {
+            let Some(notify) = &self.notify else { return };
+            match tokio::time::timeout(LAST_WORDS, notify.recv()).await {
+                Ok(message) => self.hear(message),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn ready(&mut self) {
+        if self.told.is_ready() {
+            return;
+        }
+        self.told.ready();
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.feed(monotonic());
+        }
+        self.tell();
+    }
+
+    fn miss_watchdog(&mut self, what: &str) {
+        let Some(watchdog) = &mut self.watchdog else { return };
+        watchdog.missed();
+        self.told.missed_watchdog(format!("{what} ({:?})", watchdog.every()));
+        if self.args.watchdog_kill && !self.missed_watchdog {
+            self.missed_watchdog = true;
+            Signal::ABRT.send(self.pid);
+            self.kill_at = Some(monotonic() + self.args.stop_grace);
+        }
+        self.tell();
+    }
+
+    fn obey(&mut self, directive: Directive) {
+        let signal = match directive {
+            Directive::Drain => self.args.on_drain,
+            Directive::Shutdown => self.args.on_shutdown,
+            _ => None,
+        };
+        let Some(signal) = signal else {
+            tracing::info!(%directive, "the registry asks for what no signal is set for");
+            return;
+        };
+        signal.send(self.pid);
+        if directive == Directive::Shutdown {
+            self.asked = Some(Asked::ForGood);
+            self.kill_at = Some(monotonic() + self.args.stop_grace);
+        }
+    }
+
+    fn kill(&mut self) {
+        Signal::KILL.send(self.pid);
+        self.kill_at = None;
+    }
+
+    /// Has the beats say the newest.
+    fn tell(&self) {
+        let Some(heartbeat) = &self.heartbeat else { return };
+        heartbeat.update(|worker| self.told.fill(worker));
+        if let Some((busy, done)) = self.told.progress() {
+            let progress = heartbeat.progress();
+            progress.advance_to(done);
+            progress.busy(busy);
+        }
+    }
+}
+
+/// The command, with what it inherits: all, but for another's sockets.
+fn command(args: &RunArgs, notify: Option<&NotifySocket>) -> Command {
+    let mut command = Command::new(&args.command[0]);
+    command.args(&args.command[1..]);
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+        command.env_remove(name);
+    }
+    if let Some(notify) = notify {
+        command.env("NOTIFY_SOCKET", notify.path());
+        if let Some(watchdog) = args.watchdog {
+            command.env("WATCHDOG_USEC", watchdog.as_micros().to_string());
+        }
+    }
+    command
+}
+
+async fn hear(notify: Option<&NotifySocket>) -> io::Result<Notification> {
+    match notify {
+        Some(notify) => notify.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn line_seen(line: Option<&ReadyLine>) {
+    match line {
+        Some(line) => line.seen.notified().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn asked(directives: Option<&mut Directives>) -> Directive {
+    if let Some(directives) = directives
+        && let Some(directive) = directives.next().await
+    {
+        return directive;
+    }
+    std::future::pending().await
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

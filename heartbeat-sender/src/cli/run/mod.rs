@@ -1,0 +1,123 @@
+//! Runs a command, and beats for it.
+
+mod course;
+mod end;
+mod member;
+mod output;
+mod restarts;
+mod signals;
+mod tail;
+mod told;
+mod watchdog;
+
+use std::io;
+use std::str::FromStr;
+
+use tracing::Level;
+
+use self::course::Course;
+use self::end::End;
+use self::member::Member;
+pub(super) use self::member::{as_id, host_name};
+use self::output::Plan;
+pub(super) use self::restarts::Restart;
+use self::restarts::{Next, Restarts};
+use self::signals::Signals;
+use super::args::RunArgs;
+use super::{Failed, SIGNAL, WRAPPER, tell};
+use crate::clock::monotonic;
+use crate::spread::Spread;
+
+/// When the command is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ready {
+    /// As soon as it runs.
+    Start,
+    /// When it says so.
+    Notify,
+    /// When a line of its output holds this.
+    Line(String),
+}
+
+impl FromStr for Ready {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix("line=")) {
+            ("start", _) => Ok(Self::Start),
+            ("notify", _) => Ok(Self::Notify),
+            (_, Some(text)) if !text.is_empty() => Ok(Self::Line(text.to_owned())),
+            _ => Err("start, notify or line=TEXT is expected".to_owned()),
+        }
+    }
+}
+
+pub(super) fn run(args: &RunArgs) -> Result<u8, Failed> {
+    super::log(if args.verbose { Level::INFO } else { Level::ERROR });
+    let plan = Plan::of_this_process(!args.no_output);
+    if matches!(args.ready, Ready::Line(_)) && plan == Plan::None {
+        return Err(Failed::usage("--ready line=TEXT needs output that is read: neither a terminal nor --no-output"));
+    }
+    let member = Member::of(args)?;
+    let wrapper = |error: io::Error| Failed::new(&error, WRAPPER);
+    // Before anything is started, so that no signal is lost.
+    let mut signals = Signals::listen().map_err(wrapper)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(wrapper)?;
+    let code = runtime.block_on(keep_running(args, plan, &member, &mut signals));
+    runtime.shutdown_background();
+    code.map_err(wrapper)
+}
+
+/// Runs the command as often as it should be, and returns what to exit with.
+async fn keep_running(args: &RunArgs, plan: Plan, member: &Member, signals: &mut Signals) -> io::Result<u8> {
+    let mut restarts = Restarts::new(args.restart, args.restart_delay, args.restart_limit);
+    let mut spread = Spread::of(member.id().as_str());
+    loop {
+        let began = monotonic();
+        let end = one_run(args, plan, member, signals).await?;
+        if end.was_asked_for() {
+            return Ok(end.code());
+        }
+        let after = match restarts.after(monotonic() - began, end.goodbye().is_none()) {
+            Next::Run { after } => after,
+            Next::End => return Ok(end.code()),
+            Next::GiveUp => {
+                tell(format_args!("gave up after {} restarts in a row: {end}", args.restart_limit));
+                return Ok(end.code());
+            }
+        };
+        // Spread, so that what one fault ended everywhere does not begin everywhere at once.
+        let after = after + spread.below(after / 10);
+        tracing::warn!(%end, ?after, "running the command again");
+        if let Some(code) = asked_to_end_within(after, signals).await {
+            return Ok(code);
+        }
+    }
+}
+
+async fn one_run(args: &RunArgs, plan: Plan, member: &Member, signals: &mut Signals) -> io::Result<End> {
+    let (course, spawned) = Course::begin(args, plan, member)?;
+    match spawned {
+        Ok(child) => course.run(child, signals).await,
+        Err(error) => {
+            let program = args.command[0].to_string_lossy().into_owned();
+            let end = End::NotStarted { program, error };
+            tell(format_args!("{end}"));
+            Ok(course.end(end).await)
+        }
+    }
+}
+
+/// Waits between two runs; returns what to exit with if a signal asks to end meanwhile.
+async fn asked_to_end_within(pause: std::time::Duration, signals: &mut Signals) -> Option<u8> {
+    let asked = async {
+        loop {
+            let incoming = signals.next().await;
+            if incoming.signal.asks_to_end() {
+                return incoming.signal;
+            }
+        }
+    };
+    let signal = tokio::time::timeout(pause, asked).await.ok()?;
+    Some(SIGNAL.saturating_add(u8::try_from(signal.number()).unwrap_or(0)))
+}
