@@ -74,7 +74,7 @@ async fn listen(events: &mut Follow, id: &MemberId, supervision: &Supervision) -
         match &event.body {
             // From here on this incarnation is that run: what is said of an earlier one must not end a later.
             EventBody::Registered {} | EventBody::Restarted { .. } => {
-                heard = Some((event.incarnation, supervision.state().run))
+                heard = Some((event.incarnation, supervision.state().run));
             }
             EventBody::Transition { from, to, .. } => {
                 println!("{id}: {from} -> {to}");
