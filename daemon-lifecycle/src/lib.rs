@@ -24,15 +24,15 @@
 //!
 //! | feature | offers | default |
 //! |---|---|---|
-//! | `probe` | [`poll_until_healthy`] for a start, [`is_daemon_healthy`] for a doubt | yes |
+//! | `probe` | [`poll_until_healthy`] for a start, [`is_daemon_healthy`] for a doubt: over HTTP, TCP and Unix sockets | yes |
 //! | `daemon` | [`Daemon`]: a child process in a group of its own, watched while it starts, stopped as a whole; [`Supervisor`], which starts it again; [`PidFile`]; Unix only | yes |
 //! | `endpoint` | [`Health`]: the axum routes `/livez`, `/readyz` and `/startupz`; needs no HTTP client | |
 //! | `notify` | [`NotifySocket`]: hears children that speak systemd's `sd_notify` protocol; Unix only | |
-//! | `rustls` | `https://` for probes | |
+//! | `rustls` | `https://` for probes, with `Tls` for authorities of one's own | |
 //! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]`, and with `daemon` also `daemon-lifecycle run -- CMD` | |
 //!
 //! All waiting goes by tokio's clock. The library installs no signal handler and writes no log; whoever wants to see
-//! a wait go on sets [`HealthPoll::on_failed_attempt`].
+//! a wait go on sets [`HealthPoll::on_failed_attempt`] and [`HealthPoll::on_healthy`].
 //!
 //! The delays are computed by `backon`, because `backoff` and the `instant` under it are unmaintained
 //! (RUSTSEC-2025-0012, RUSTSEC-2024-0384).

@@ -24,7 +24,7 @@ use self::{
 };
 use crate::{
     clock::Stopwatch,
-    probe::{Answer, ExpectedPid, Probe, ProbeError},
+    probe::{Answer, Probe, ProbeError},
 };
 
 /// A daemon that answered.
@@ -116,7 +116,7 @@ impl Wait {
 
     /// A wait for a child, which is the one that `child` accepts.
     #[cfg(all(feature = "daemon", unix))]
-    pub(crate) fn begin_for_child(poll: HealthPoll, child: ExpectedPid) -> Result<Self, ConfigError> {
+    pub(crate) fn begin_for_child(poll: HealthPoll, child: crate::probe::ExpectedPid) -> Result<Self, ConfigError> {
         let probe = poll.probe()?;
         let probe = if poll.expects_child() { probe.expecting(child) } else { probe };
         Ok(Self::of(poll, probe))
@@ -191,9 +191,10 @@ impl Wait {
     fn failed(&mut self, error: ProbeError) -> Next {
         self.streak.broken();
         let elapsed = self.since.elapsed();
-        let next = match self.poll.is_fatal(error.kind()) {
-            true => Next::GiveUp(GaveUp::Fatal),
-            false => self.pacing.failed(elapsed, Said::from(&error)),
+        let next = if self.poll.is_fatal(error.kind()) {
+            Next::GiveUp(GaveUp::Fatal)
+        } else {
+            self.pacing.failed(elapsed, Said::from(&error))
         };
         let next_in = match next {
             Next::AttemptIn(delay) => Some(delay),

@@ -34,31 +34,29 @@ pub(super) fn judge(target: &Target, head: &response::Parts, body: &[u8]) -> Res
         let kind = ProbeFailure::Redirect(status.as_u16());
         return Err(ProbeError::new(target, kind).with_detail(location(&head.headers)));
     }
-    let document = Document::read(&head.headers, body);
-    let failure = match &document {
-        _ if !status.is_success() => ProbeFailure::Status(status.as_u16()),
-        Some(document) if document.failed() => ProbeFailure::NotReady,
-        _ => return Ok(healthy(status, document.unwrap_or_default())),
+    let document = Document::read(&head.headers, body).unwrap_or_default();
+    let failure = match status.is_success() {
+        true if document.failed() => ProbeFailure::NotReady,
+        true => return Ok(healthy(status, document)),
+        false => ProbeFailure::Status(status.as_u16()),
     };
-    let words = document.as_ref().and_then(Document::words).unwrap_or_else(|| excerpt(body));
+    let words = document.words.map_or_else(|| excerpt(body), |words| excerpt(words.as_bytes()));
     let asks_to_wait = matches!(failure, ProbeFailure::Status(429 | 503) | ProbeFailure::NotReady);
     Err(ProbeError::new(target, failure)
-        .with_detail(excerpt(words.as_bytes()))
+        .with_detail(words)
         .with_retry_after(if asks_to_wait { retry_after(&head.headers) } else { None })
-        .with_progress(document.as_ref().and_then(|document| document.progress))
-        .with_identity(document.map(Document::into_identity).unwrap_or_default()))
+        .with_progress(document.progress)
+        .with_identity(document.identity))
 }
 
 fn healthy(status: StatusCode, document: Document) -> Answer {
-    let warning = if document.warned() { document.words() } else { None };
-    let version = document.version.clone();
-    let identity = document.into_identity();
+    let warning = if document.warned() { document.words } else { None };
     Answer {
         status: Some(status.as_u16()),
         warning: warning.map(|words| excerpt(words.as_bytes())),
-        instance_id: identity.instance_id,
-        pid: identity.pid,
-        version,
+        instance_id: document.identity.instance_id,
+        pid: document.identity.pid,
+        version: document.version,
     }
 }
 

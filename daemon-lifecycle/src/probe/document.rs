@@ -1,7 +1,7 @@
 //! `application/health+json`, after draft-inadarei-api-health-check, as far as the probe goes by it.
 
 use hyper::header::{CONTENT_TYPE, HeaderMap};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::identity::Identity;
 
@@ -9,8 +9,9 @@ use super::identity::Identity;
 #[derive(Debug, Default)]
 pub(super) struct Document {
     verdict: Option<Verdict>,
-    words: Option<String>,
-    identity: Identity,
+    /// Such as `failed: store (disk full)`.
+    pub(super) words: Option<String>,
+    pub(super) identity: Identity,
     pub(super) version: Option<String>,
     /// From 0 to 1.
     pub(super) progress: Option<f64>,
@@ -40,7 +41,7 @@ impl Document {
         let progress = object.get("progress").and_then(Value::as_f64);
         Some(Self {
             verdict: if health { text("status").and_then(|status| Verdict::of(&status)) } else { None },
-            words: if health { words(&Value::Object(object.clone())) } else { None },
+            words: if health { words(&object) } else { None },
             identity: Identity {
                 instance_id: text("instance_id"),
                 pid: object.get("pid").and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok()),
@@ -56,15 +57,6 @@ impl Document {
 
     pub(super) fn warned(&self) -> bool {
         self.verdict == Some(Verdict::Warn)
-    }
-
-    /// Such as `failed: store (disk full)`.
-    pub(super) fn words(&self) -> Option<String> {
-        self.words.clone()
-    }
-
-    pub(super) fn into_identity(self) -> Identity {
-        self.identity
     }
 }
 
@@ -85,7 +77,7 @@ fn verdict(value: &Value) -> Option<Verdict> {
 }
 
 /// The `output` of the whole, and every check that does not pass; else the `notes`.
-fn words(document: &Value) -> Option<String> {
+fn words(document: &Map<String, Value>) -> Option<String> {
     let mut failed = Vec::new();
     let mut warned = Vec::new();
     let checks = document.get("checks").and_then(Value::as_object);
@@ -113,7 +105,7 @@ fn told(name: &str, finding: &Value) -> String {
     }
 }
 
-fn notes(document: &Value) -> Option<String> {
+fn notes(document: &Map<String, Value>) -> Option<String> {
     let notes = document.get("notes")?.as_array()?;
     let notes: Vec<&str> = notes.iter().filter_map(Value::as_str).collect();
     (!notes.is_empty()).then(|| notes.join("; "))
@@ -160,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_does_not_pass_is_told_by_name() {
-        let words = |body: &str| health(body).words().unwrap_or_default();
+        let words = |body: &str| health(body).words.unwrap_or_default();
         assert_eq!(
             words(
                 r#"{"status":"fail","checks":{"store":{"status":"fail","output":"disk full"},"q":{"status":"pass"}}}"#

@@ -11,7 +11,7 @@ use std::{
 use daemon_lifecycle::{HealthPoll, PollError, Probe, ProbeFailure, poll_all_until_healthy, poll_until_healthy};
 use tokio::net::TcpListener;
 
-use crate::server::{Refusing, Server, health_json, status};
+use crate::server::{Refusing, Server, health_json, read_request, status};
 
 const MS: Duration = Duration::from_millis(1);
 /// Only a test that fails runs into this.
@@ -261,17 +261,30 @@ async fn a_wait_that_is_dropped_asks_no_more_and_closes_its_connection() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn probes_leave_no_port_of_theirs_behind() {
-    let server = Server::by_turns(|_| status("200 OK", "ok")).await;
-    for _ in 0..20 {
-        Probe::new(&server.url("/")).expect("a URL").ask().await.expect("healthy");
+async fn probes_leave_no_ports_of_theirs_behind() {
+    const PROBES: usize = 20;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let serving = tokio::spawn(async move {
+        for _ in 0..PROBES {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            read_request(&mut stream).await.expect("a request");
+            tokio::io::AsyncWriteExt::write_all(&mut stream, &status("200 OK", "ok")).await.expect("a client");
+            // A server takes its time to close.
+            tokio::time::sleep(10 * MS).await;
+        }
+    });
+    for _ in 0..PROBES {
+        Probe::new(&format!("http://{address}")).expect("a URL").ask().await.expect("healthy");
     }
-    let port = format!("{:04X}", server.address.port());
+    serving.await.expect("all were asked");
+    let port = format!("{:04X}", address.port());
     let sockets = std::fs::read_to_string("/proc/net/tcp").expect("a table of sockets");
     let waiting = sockets.lines().skip(1).filter(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         const TIME_WAIT: &str = "06";
         fields[2].ends_with(&port) && fields[3] == TIME_WAIT
     });
-    assert_eq!(waiting.count(), 0, "sockets of the prober in TIME_WAIT");
+    // Where the machine is so slow that a server does not get to close in time, a probe does.
+    assert!(waiting.count() < PROBES / 2, "the prober's sockets are left in TIME_WAIT");
 }
