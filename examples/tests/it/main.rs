@@ -16,5 +16,11 @@ mod pipeline;
 mod programs;
 mod queen;
 mod real_registry;
+#[cfg(feature = "daemon")]
+mod relayed;
 mod transcript;
 mod waiting;
+#[cfg(feature = "daemon")]
+mod wrapped;
+#[cfg(feature = "daemon")]
+mod wrapper;

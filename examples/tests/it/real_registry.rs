@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
 use heartbeat_contract::{
     EventBody, EventsPage, HealthState, HiveHeartbeat, Kind, MemberId, MemberView, WorkerHeartbeat,
 };
@@ -43,6 +45,17 @@ impl RealRegistry {
         let mut registry = Self::serve("127.0.0.1:0".parse().unwrap(), fleet, app).await;
         registry.client = registry.client.with_bearer_token(operator.expose()).unwrap();
         registry
+    }
+
+    /// On any free port, with each request told.
+    pub(crate) async fn start_watched(told: impl Fn(&str) + Clone + Send + Sync + 'static) -> Self {
+        let fleet = Fleet::start(FleetConfig::default()).unwrap();
+        let tell = middleware::from_fn(move |request: Request, next: Next| {
+            told(request.uri().path());
+            next.run(request)
+        });
+        let app = http::router(&fleet).layer(tell);
+        Self::serve("127.0.0.1:0".parse().unwrap(), fleet, app).await
     }
 
     async fn serve(address: SocketAddr, fleet: Fleet, app: Router) -> Self {

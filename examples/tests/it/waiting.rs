@@ -22,6 +22,11 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
     tokio::time::timeout(BOUND, looking).await.unwrap_or_else(|_| panic!("not within {BOUND:?}: {what}"))
 }
 
+/// Waits for something that must happen.
+pub(crate) async fn soon<F: Future>(what: &str, happening: F) -> F::Output {
+    tokio::time::timeout(BOUND, happening).await.unwrap_or_else(|_| panic!("not within {BOUND:?}: {what}"))
+}
+
 /// Waits for an outcome of a sender.
 pub(crate) async fn outcome<P: Payload, T>(
     what: &str,

@@ -26,6 +26,7 @@ pub(super) enum Command {
     Run(RunArgs),
     Hive(HiveArgs),
     Beat(BeatArgs),
+    Notify(NotifyArgs),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -212,6 +213,21 @@ pub(super) struct BeatArgs {
     /// Make it a goodbye, for this reason.
     #[arg(long, value_name = "REASON")]
     pub(super) leaving: Option<String>,
+}
+
+/// Tell the wrapper about the program it runs: what a program in another language writes to NOTIFY_SOCKET itself.
+///
+/// As in `heartbeat-sender notify READY=1 X_HEARTBEAT_QUEUE_DEPTH=7`. Without a wrapper it does nothing. Exit codes: 0 told,
+/// or nobody to tell; 1 not told; 2 usage.
+#[derive(Debug, ClapArgs)]
+pub(super) struct NotifyArgs {
+    /// What to tell, as `heartbeat-sender run --help` lists it.
+    #[arg(required = true, value_name = "KEY=VALUE", value_parser = field)]
+    pub(super) fields: Vec<String>,
+}
+
+fn field(text: &str) -> Result<String, String> {
+    pair(text).map(|(key, value)| format!("{key}={value}"))
 }
 
 fn kind(text: &str) -> Result<Kind, heartbeat_contract::InvalidKind> {

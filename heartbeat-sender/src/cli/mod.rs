@@ -3,6 +3,7 @@
 mod args;
 mod beat;
 mod hive;
+mod notify;
 mod run;
 mod settings;
 mod signal;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Hive(args) => hive::hive(&args),
         Command::Beat(args) => beat::beat(&args),
+        Command::Notify(args) => notify::notify(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "heartbeat-sender", &mut script);

@@ -1,6 +1,8 @@
 //! The loop over its two transports: by a paused clock in process, and over real sockets.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[cfg(all(feature = "cli", unix))]
+mod cli;
 mod directives;
 mod goodbye;
 #[cfg(feature = "http")]

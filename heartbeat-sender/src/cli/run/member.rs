@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn an_id_is_made_of_host_and_program() {
-        let id = |host, program: &str| made_up(host, Path::new(program)).map(|id| id.to_string());
+        let id = |host: &str, program: &str| made_up(host, Path::new(program)).map(|id| id.to_string());
         assert_eq!(id("gpu7", "/usr/bin/python3").unwrap(), "gpu7-python3");
         assert_eq!(id("_gpu 7", "./my worker.sh").unwrap(), "gpu-7-my-worker.sh");
         assert_eq!(id(&"x".repeat(200), "sh").unwrap().len(), 128);

@@ -1,0 +1,63 @@
+//! The binary, as a process.
+
+use std::process::{Command, Output, Stdio};
+
+mod beat;
+mod run;
+
+/// Where nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+/// The binary in the environment of this test, less what would set its flags.
+fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heartbeat-sender"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HEARTBEAT_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("HEARTBEAT_REGISTRY", NOWHERE).stdin(Stdio::null());
+    command
+}
+
+fn give(args: &[&str]) -> Output {
+    binary().args(args).output().unwrap()
+}
+
+fn code(args: &[&str]) -> Option<i32> {
+    give(args).status.code()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn every_flag_that_lasts_has_an_environment_variable() {
+    for (command, flags) in [
+        ("run", &["REGISTRY", "TOKEN_FILE", "ID", "INTERVAL", "HIVE", "ZONE", "ENDPOINT", "VERBOSE"][..]),
+        ("run", &["RUN_READY", "RUN_WATCHDOG", "RUN_WATCHDOG_KILL", "RUN_METADATA", "RUN_NO_OUTPUT", "RUN_TAIL"]),
+        ("run", &["RUN_RESTART", "RUN_RESTART_DELAY", "RUN_RESTART_LIMIT", "RUN_STOP_GRACE"]),
+        ("run", &["RUN_ON_DRAIN", "RUN_ON_SHUTDOWN"]),
+        ("hive", &["REGISTRY", "TOKEN_FILE", "HIVE", "INTERVAL", "ZONE", "ENDPOINT", "HIVE_WATCH", "HIVE_RELAY"]),
+        ("hive", &["HIVE_RELAY_MODE", "VERBOSE"]),
+        ("beat", &["REGISTRY", "TOKEN_FILE", "ID", "KIND", "HIVE", "ZONE", "ENDPOINT"]),
+    ] {
+        let help = text(&give(&[command, "--help"]).stdout);
+        for flag in flags {
+            assert!(
+                help.contains(&format!("HEARTBEAT_{flag}=")),
+                "{command}: HEARTBEAT_{flag} is missing from:\n{help}"
+            );
+        }
+    }
+}
+
+#[test]
+fn there_are_completions_for_the_usual_shells() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = give(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        assert!(text(&output.stdout).contains("watchdog-kill"), "{shell}");
+    }
+}

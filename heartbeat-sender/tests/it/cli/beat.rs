@@ -1,0 +1,89 @@
+//! `heartbeat-sender beat`.
+
+use std::io::Write;
+use std::process::{Output, Stdio};
+
+use heartbeat_contract::{HealthStatus, WorkerStatus};
+
+use super::{binary, code, text};
+use crate::registry::{ACK, Registry, Request};
+
+/// Sends a beat to a registry that answers so; tells what it heard, and what the binary did.
+async fn exchange(args: &[&str], stdin: &str, status: &'static str, answer: &'static str) -> (Request, Output) {
+    let registry = Registry::listen().await;
+    let mut child = binary()
+        .arg("beat")
+        .args(["--registry", &registry.url])
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    let (mut connection, request) = registry.hear().await;
+    connection.answer(status, "content-type: application/json\r\n", answer).await;
+    (request, tokio::task::spawn_blocking(move || child.wait_with_output()).await.unwrap().unwrap())
+}
+
+#[tokio::test]
+async fn one_beat_of_flags_goes_out_and_its_ack_is_printed() {
+    let args = ["--id", "w-1", "--status", "busy", "--queue-depth", "7", "--metric", "tokens=1.5", "--interval", "10s"];
+    let (request, output) = exchange(&args, "", "200 OK", ACK).await;
+    let worker = request.worker();
+    assert_eq!(
+        (worker.worker_id.as_str(), worker.status, worker.queue_depth),
+        ("w-1", Some(WorkerStatus::Busy), Some(7))
+    );
+    assert_eq!((worker.metrics.unwrap()["tokens"], worker.beat.unwrap().interval_ms), (1.5, Some(10_000)));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let ack: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&ack["acknowledged"], &ack["next_in_ms"]), (&true.into(), &100.into()));
+}
+
+#[tokio::test]
+async fn a_beat_from_standard_input_is_overwritten_by_flags() {
+    let stdin = r#"{"worker_id": "w-1", "queue_depth": 3, "status": "idle", "beat": {"zone": "rack-1"}}"#;
+    let (request, output) =
+        exchange(&["--stdin", "--health", "degraded", "--queue-depth", "4"], stdin, "200 OK", ACK).await;
+    let worker = request.worker();
+    assert_eq!((worker.queue_depth, worker.status), (Some(4), Some(WorkerStatus::Idle)));
+    assert_eq!(worker.health_status, Some(HealthStatus::Degraded));
+    assert_eq!(worker.beat.unwrap().zone.unwrap().as_str(), "rack-1");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_hive_beats_at_its_own_path_and_a_goodbye_says_why() {
+    let (request, _) = exchange(&["--kind", "hive", "--id", "h-1", "--leaving", "moved"], "", "200 OK", ACK).await;
+    assert!(request.head.starts_with("post /v1/hive-heartbeat "), "{}", request.head);
+    assert!(text(&request.body).contains(r#""leaving":"moved""#));
+}
+
+#[tokio::test]
+async fn exit_codes_tell_refused_unauthorized_and_unreachable_apart() {
+    for (status, expected) in
+        [("422 Unprocessable Entity", 1), ("401 Unauthorized", 4), ("403 Forbidden", 4), ("503 Service Unavailable", 5)]
+    {
+        let (_, output) = exchange(&["--id", "w-1"], "", status, "{}").await;
+        assert_eq!(output.status.code(), Some(expected), "{status}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{status}");
+    }
+    assert_eq!(code(&["beat", "--id", "w-1"]), Some(5), "nobody listens there");
+}
+
+#[test]
+fn what_is_no_beat_is_a_usage_error() {
+    for args in [
+        &["beat"][..],
+        &["beat", "--id", "w 1"],
+        &["beat", "--id", "w", "--status", "asleep"],
+        &["beat", "--id", "w", "--metric", "tokens=NaN"],
+        &["beat", "--id", "w", "--kind", "agent"],
+        &["beat", "--id", "h", "--kind", "hive", "--queue-depth", "1"],
+        &["beat", "--id", "w", "--stdin"],
+        &["beat", "--id", "w", "--registry", "ftp://queen"],
+    ] {
+        assert_eq!(code(args), Some(2), "{args:?}");
+    }
+}
