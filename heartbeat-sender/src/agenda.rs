@@ -6,11 +6,14 @@ use std::time::Duration;
 use heartbeat_contract::Ack;
 
 use crate::schedule::Schedule;
+use crate::spread::{Spread, window};
 
 /// News goes out at once, but not more often than this.
 const NEWS_PITCH: Duration = Duration::from_secs(1);
 /// A registry may slow a sender down by this factor at most.
 const LARGEST_STRETCH: u32 = 10;
+/// How often the first beat of an outage is repeated before the next slot.
+const QUICK_RETRIES: u8 = 2;
 
 /// Decides when to beat next.
 #[derive(Debug)]
@@ -25,17 +28,28 @@ pub(crate) struct Agenda {
     not_before: Duration,
     /// A beat off schedule, whether there is news or not.
     again_at: Option<Duration>,
+    /// When the last beat is repeated, unless there is news by then.
+    retry_at: Option<Duration>,
+    retries_left: u8,
+    spread: Spread,
 }
 
 impl Agenda {
-    pub(crate) fn new(first: Duration, interval: Duration) -> Self {
+    /// The first beat goes out nearly at once, and the slots begin within an interval after it: anywhere within it, so
+    /// that a fleet that starts at once is spread evenly from then on.
+    pub(crate) fn new(mut spread: Spread, interval: Duration) -> Self {
+        let first = spread.below(window(interval));
+        let lead = spread.below(interval);
         Self {
-            schedule: Schedule::new(first, interval),
+            schedule: Schedule::new(first, lead, interval),
             interval,
             acknowledged: None,
             news_from: Duration::ZERO,
             not_before: Duration::ZERO,
-            again_at: None,
+            again_at: Some(first),
+            retry_at: None,
+            retries_left: 0,
+            spread,
         }
     }
 
@@ -44,10 +58,15 @@ impl Agenda {
         self.interval
     }
 
+    /// The time of the next slot.
+    pub(crate) fn next_slot(&self) -> Duration {
+        self.schedule.next()
+    }
+
     /// When to beat next.
     pub(crate) fn next(&self, has_news: bool) -> Duration {
-        let news = has_news.then_some(self.news_from);
-        let soonest = news.into_iter().chain(self.again_at).fold(self.schedule.next(), Duration::min);
+        let sooner = if has_news { Some(self.news_from) } else { self.retry_at };
+        let soonest = sooner.into_iter().chain(self.again_at).fold(self.schedule.next(), Duration::min);
         soonest.max(self.not_before)
     }
 
@@ -57,12 +76,21 @@ impl Agenda {
             return None;
         }
         self.not_before = Duration::ZERO;
+        let is_again = self.again_at.is_some_and(|at| at <= now);
+        let is_retry = self.retry_at.take().is_some_and(|at| at <= now) && !is_again && !has_news;
+        if let Some(tick) = self.schedule.take(now) {
+            self.again_at = None;
+            self.retries_left = 0;
+            return Some(Due::Slot(tick));
+        }
+        if is_retry {
+            return Some(Due::Retry);
+        }
         self.again_at = None;
-        let slot = self.schedule.take(now);
-        if has_news && slot.is_none() {
+        if has_news {
             self.news_from = now + NEWS_PITCH;
         }
-        Some(slot.map_or(Due::OffSchedule, Due::Slot))
+        Some(Due::OffSchedule)
     }
 
     /// Goes by another interval from the beat that goes out now, which is the first to declare it.
@@ -84,13 +112,32 @@ impl Agenda {
         self.not_before = now.saturating_add(retry_after).min(latest);
     }
 
+    /// Repeats the last beat in a moment: twice at most in an outage, with its first beat, and before the next slot.
+    pub(crate) fn retry(&mut self, now: Duration, outage_begins: bool) {
+        if outage_begins {
+            self.retries_left = QUICK_RETRIES;
+        }
+        // From half to all of a share of the window, so that both are over within it.
+        let share = window(self.schedule.pitch()) / u32::from(QUICK_RETRIES);
+        let at = now + share / 2 + self.spread.below(share / 2);
+        if self.retries_left > 0 && at < self.schedule.next() {
+            self.retries_left -= 1;
+            self.retry_at = Some(at);
+        }
+    }
+
+    /// Whether the last beat is going to be repeated, unless there is news by then.
+    pub(crate) fn repeats(&self) -> bool {
+        self.retry_at.is_some()
+    }
+
     /// Repeats a beat that failed before the next slot, if the registry still judges by a shorter pitch than that of the
     /// slots: then it has not heard of the longer interval yet, and would miss the beats that no longer come.
     pub(crate) fn failed(&mut self, sent_at: Duration) {
         if let Some(judged) = self.acknowledged
             && judged < self.schedule.pitch()
         {
-            self.again_at = Some(sent_at + judged);
+            self.again_at.get_or_insert(sent_at + judged);
         }
     }
 
@@ -105,8 +152,10 @@ impl Agenda {
 pub(crate) enum Due {
     /// The slot of this number.
     Slot(u64),
-    /// News, or a repetition.
+    /// The start, news, or what a registry has to be told again.
     OffSchedule,
+    /// The last beat, which did not get through.
+    Retry,
 }
 
 #[cfg(test)]
@@ -129,9 +178,67 @@ mod tests {
 
     /// An agenda whose slot 0, at time zero, has been taken.
     fn every(interval: Duration) -> Agenda {
-        let mut agenda = Agenda::new(Duration::ZERO, interval);
+        let schedule = Schedule::new(Duration::ZERO, Duration::ZERO, interval);
+        let mut agenda = Agenda { schedule, ..Agenda::new(Spread::of("worker-123"), interval) };
         assert_eq!(agenda.take(Duration::ZERO, false), Some(Due::Slot(0)));
         agenda
+    }
+
+    #[test]
+    fn the_first_beat_comes_within_a_second_and_the_slots_of_a_fleet_are_spread_over_the_interval() {
+        let mut tenths = [0; 10];
+        for i in 0..1000 {
+            let mut agenda = Agenda::new(Spread::of(&format!("worker-{i}")), 30 * S);
+            let first = agenda.next(false);
+            assert!(first < S);
+            assert_eq!(agenda.take(first, false), Some(Due::OffSchedule));
+            let slot = agenda.next(false);
+            assert!(slot - first < 30 * S);
+            assert_eq!(agenda.take(slot, false), Some(Due::Slot(0)));
+            assert_eq!(agenda.next(false), slot + 30 * S);
+            tenths[usize::try_from((slot - first).as_secs() / 3).unwrap()] += 1;
+        }
+        assert!(tenths.iter().all(|count| (60..140).contains(count)), "{tenths:?}");
+    }
+
+    #[test]
+    fn the_first_beat_of_an_outage_is_repeated_twice_within_a_second_and_no_other() {
+        let mut agenda = every(30 * S);
+        agenda.retry(S, true);
+        let first = agenda.next(false);
+        assert!((S + S / 4..S + S / 2).contains(&first), "{first:?}");
+        assert_eq!(agenda.take(first, false), Some(Due::Retry));
+        agenda.retry(first, false);
+        let second = agenda.next(false);
+        assert!((S + S / 2..2 * S).contains(&second), "{second:?}");
+        assert_eq!(agenda.take(second, false), Some(Due::Retry));
+        for now in [second, 30 * S] {
+            agenda.retry(now, false);
+            assert!(!agenda.repeats());
+            agenda.take(30 * S, false);
+        }
+    }
+
+    #[test]
+    fn what_is_not_repeated_before_the_next_slot_is_not_repeated() {
+        let mut agenda = every(30 * S);
+        agenda.retry(30 * S - S / 10, true);
+        assert!(!agenda.repeats());
+        let mut agenda = every(30 * S);
+        agenda.retry(S, true);
+        assert_eq!(agenda.take(30 * S, false), Some(Due::Slot(1)), "a loop that was held up");
+        agenda.retry(31 * S, false);
+        assert!(!agenda.repeats(), "a retry that is left is not for a later beat");
+    }
+
+    #[test]
+    fn news_goes_out_instead_of_a_retry() {
+        let mut agenda = every(30 * S);
+        agenda.retry(S, true);
+        assert_eq!(agenda.take(S, true), Some(Due::OffSchedule));
+        assert!(!agenda.repeats());
+        agenda.retry(S, false);
+        assert_eq!(agenda.next(true), 2 * S, "and more news waits its turn, as ever");
     }
 
     #[test]

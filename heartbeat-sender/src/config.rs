@@ -13,6 +13,7 @@ use crate::shown::without_credentials;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
 const LONGEST_DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_ENDPOINT_BYTES: usize = 256;
+pub(crate) const MAX_FURTHER_REGISTRIES: usize = 7;
 
 /// Fills in what only the sending side knows, just before a beat goes out.
 pub(crate) type Fill<P> = Box<dyn FnMut(&mut P) + Send>;
@@ -44,9 +45,16 @@ pub type HiveHeartbeatConfig = HeartbeatConfig<HiveHeartbeat>;
 #[derive(Clone)]
 pub struct HeartbeatConfig<P: Payload> {
     /// Where the registry is: an absolute `http://` or `https://` URL, which may end in a path under which the registry
-    /// is mounted, but has neither query nor fragment. Only the HTTP transport uses it; over another one it may be
-    /// `None`.
+    /// is mounted, but has neither query nor fragment; or, on Unix, `unix://` and the absolute path of a socket, such as
+    /// `unix:///run/hive/beats.sock`, where a hive takes the beats of its workers. Only the HTTP transport uses it; over
+    /// another one it may be `None`.
     pub registry_url: Option<String>,
+    /// Where beats go that do not get through to [`registry_url`](Self::registry_url), the preferred place first, at most
+    /// 7. A beat that one registry does not take goes to the next at once, and so do those that follow, until that one
+    /// fails; about once a minute a beat is also tried with those that are preferred, and they are returned to once they
+    /// take one. The registries are expected to know of each other's members: a member is silent to those that it does not
+    /// beat to.
+    pub further_registry_urls: Vec<String>,
     /// How often to beat: 100 ms to 24 h, default 30 s. A registry with its default policy calls the member failed after
     /// three of these plus an allowance, so choose a third of the silence you can live with.
     pub interval: Duration,
@@ -59,12 +67,12 @@ pub struct HeartbeatConfig<P: Payload> {
     pub hive_id: Option<MemberId>,
     /// The failure domain the member lives in, such as a rack; the registry takes `default` if `None`.
     pub zone: Option<Zone>,
-    /// A token to send as `Authorization: Bearer`; not together with a user name or password in the registry URL. Only the
-    /// HTTP transport uses it.
+    /// A token to send as `Authorization: Bearer`, to each of the registries; not together with a user name or password in
+    /// a registry URL. Only the HTTP transport uses it.
     pub bearer_token: Option<String>,
     /// A file with the token to send, instead of the token itself: what to choose where tokens are replaced while programs
     /// run. Trailing whitespace is no part of the token, which may be at most 64 KiB long. The file is read when the loop is
-    /// started, and again whenever the registry answers 401: if it holds another token by then, the same beat is sent once
+    /// started, and again whenever a registry answers 401 or 403: if it holds another token by then, the same beat is sent once
     /// more at once. So replace the file, preferably by renaming another over it, before the old token expires. Its
     /// permissions are not looked at; it should be readable for its owner only. Only the HTTP transport uses it.
     pub bearer_token_file: Option<PathBuf>,
@@ -138,8 +146,11 @@ impl<P: Payload> HeartbeatConfig<P> {
         if self.bearer_token.is_some() && self.bearer_token_file.is_some() {
             return Err(ConfigError::TwoBearerTokens);
         }
+        if self.further_registry_urls.len() > MAX_FURTHER_REGISTRIES {
+            return Err(ConfigError::TooManyRegistries(self.further_registry_urls.len()));
+        }
         #[cfg(feature = "http")]
-        if let Some(url) = &self.registry_url {
+        for url in self.registry_url.iter().chain(&self.further_registry_urls) {
             crate::http::check(url, self)?;
         }
         Ok(())
@@ -156,6 +167,7 @@ impl<P: Payload> HeartbeatConfig<P> {
     fn with_payload(payload: Result<P, InvalidId>, registry_url: Option<String>) -> Self {
         Self {
             registry_url,
+            further_registry_urls: Vec::new(),
             interval: DEFAULT_INTERVAL,
             request_timeout: None,
             endpoint: None,
@@ -199,10 +211,12 @@ fn check_endpoint(endpoint: &str) -> Result<(), ConfigError> {
 impl<P: Payload> fmt::Debug for HeartbeatConfig<P> {
     /// Leaves out the token, the credentials in the registry URL, and the payload.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let further_urls: Vec<_> = self.further_registry_urls.iter().map(|url| without_credentials(url)).collect();
         f.debug_struct("HeartbeatConfig")
             .field("kind", &P::KIND)
             .field("id", &self.payload.as_ref().map(Payload::id))
             .field("registry_url", &self.registry_url.as_deref().map(without_credentials))
+            .field("further_registry_urls", &further_urls)
             .field("interval", &self.interval)
             .field("request_timeout", &self.request_timeout)
             .field("endpoint", &self.endpoint)
@@ -240,6 +254,9 @@ pub enum ConfigError {
     /// The transport is HTTP, but there is no registry URL.
     #[error("no registry URL")]
     NoRegistryUrl,
+    /// There are more than 7 further registry URLs.
+    #[error("{0} further registry URLs are more than 7")]
+    TooManyRegistries(usize),
     /// The registry URL cannot be used.
     #[error("registry URL {url:?} {reason}")]
     RegistryUrl {

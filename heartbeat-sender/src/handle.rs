@@ -15,7 +15,7 @@ use crate::journal::Causes;
 use crate::shared::{Ending, Shared};
 use crate::sleep::SleepClock;
 use crate::stamp::Whereabouts;
-use crate::{ConfigError, Directives, HeartbeatConfig, Outcome, Outcomes};
+use crate::{ConfigError, Counters, Directives, HeartbeatConfig, Outcome, Outcomes, Progress};
 
 const DEFAULT_REASON: &str = "shutdown";
 /// The contract's limit for the reason of a goodbye.
@@ -124,14 +124,52 @@ impl<P: Payload> HeartbeatHandle<P> {
         }
     }
 
-    /// Reports how the member's work gets on: whether there is work in hand, and how much is done so far, in units of its
-    /// choice that only grow. A registry calls a member stuck that stays busy while `done` stays the same; one that never
-    /// reports is never called stuck.
+    /// Reports how the member's work gets on: whether there is work in hand, and how much is done. All that it returns
+    /// report on the same work.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.shared.progress.clone()
+    }
+
+    /// Lets the beats tell how late a runtime of the application gets round to its tasks, or, while it gets round to none,
+    /// for how long already. It is given a tiny task four times an interval, at least every second, and no second one while
+    /// one waits. So a runtime that is starved stops no beat of a loop on a thread of its own, and is seen all the same: a
+    /// registry flags a member as overloaded whose runtime is late by more than half its interval three times in a row.
     ///
-    /// Cheap enough to call per unit of work. The beats tell how long ago `done` last grew, or work began if that was
-    /// later.
-    pub fn progress(&self, busy: bool, done: u64) {
-        self.shared.progress(busy, done, monotonic());
+    /// One runtime is watched at a time, the last one given; one that is shut down is watched no more.
+    ///
+    /// ```
+    /// # use heartbeat_contract::WorkerHeartbeat;
+    /// # async fn serve(heartbeat: heartbeat_sender::HeartbeatHandle<WorkerHeartbeat>) {
+    /// heartbeat.watch_runtime(&tokio::runtime::Handle::current());
+    /// # }
+    /// ```
+    pub fn watch_runtime(&self, runtime: &tokio::runtime::Handle) {
+        self.shared.runtime.watch(runtime.clone());
+    }
+
+    /// What the loop has done so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared.tally().at(monotonic())
+    }
+
+    /// For how long the registry may not have heard of this member: since the newest beat that was acknowledged was sent,
+    /// or else since the loop was made. Time that the machine slept does not count.
+    ///
+    /// A member that must not act once others may take it for dead asks this before it acts:
+    ///
+    /// ```
+    /// # use heartbeat_contract::{Policy, WorkerHeartbeat};
+    /// # use heartbeat_sender::HeartbeatHandle;
+    /// /// Whether the registry, by its default policy, has surely not failed this member.
+    /// fn may_act(heartbeat: &HeartbeatHandle<WorkerHeartbeat>) -> bool {
+    ///     heartbeat.unheard_for() < Policy::DEFAULT_INTERVAL * 3
+    /// }
+    /// ```
+    #[must_use]
+    pub fn unheard_for(&self) -> Duration {
+        self.shared.tally().unheard_for(monotonic())
     }
 
     /// Beats at once, but not more than once a second.

@@ -9,45 +9,53 @@ use std::time::Duration;
 
 use heartbeat_contract::{Ack, Payload, routes};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url, redirect, retry};
+use reqwest::{Response, StatusCode};
 
 use crate::answer::HttpAnswer;
+use crate::client::Clients;
+use crate::place::Place;
 use crate::run::send_within;
-use crate::shown::{has_credentials, without_credentials};
 use crate::token::{Token, TokenFile, bearer};
 use crate::{ConfigError, HeartbeatConfig, SendError, Transport};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Below the minute after which load balancers commonly drop an idle connection without a word.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 const ONE_SHOT_TIMEOUT: Duration = Duration::from_secs(5);
-const USER_AGENT: &str = concat!("heartbeat-sender/", env!("CARGO_PKG_VERSION"));
 
 /// Makes something of an answer.
 type Read<T> = fn(HttpAnswer<'_>) -> Result<T, SendError>;
 
 /// Brings beats to a registry over HTTP/1.1, on one connection that is kept open between beats.
 ///
-/// It connects within 2 s, follows no redirect, uses no proxy and reads at most 64 KiB of an answer. A beat that meets a
-/// kept connection which the registry has just closed is sent once more, on a new one, with the same number.
+/// It connects within 2 s to the first address of the registry's name that takes the connection, follows no redirect, uses
+/// no proxy and reads at most 64 KiB of an answer. A beat that meets a kept connection which the registry has just closed
+/// is sent once more, on a new one, with the same number. After a failure that is not told in a registry's own words, the
+/// next beat goes out on a new connection, for which the name is looked up anew.
 pub struct HttpTransport {
-    client: Client,
-    base: Url,
+    place: Place,
+    clients: Clients,
     token: Option<Token>,
     /// Whether there may be a kept connection, so that a lost one is no sign of a lost registry.
     may_be_kept: AtomicBool,
+    fallbacks: Vec<Self>,
 }
 
 impl HttpTransport {
-    /// A transport to the registry at an absolute URL, which may end in the path it is mounted under.
+    /// A transport to the registry at an absolute URL, as [`HeartbeatConfig::registry_url`] describes it.
     ///
     /// # Errors
-    /// If the URL is no absolute `http://` URL without query and fragment, or `https://` without the feature `rustls`, or
-    /// if the system refuses the client.
+    /// If the URL is no absolute `http://` URL without query and fragment, nor `unix://` with an absolute path, or if it is
+    /// `https://` without the feature `rustls`, or if the system refuses the client.
     pub fn new(registry_url: &str) -> Result<Self, ConfigError> {
-        let base = parse_base(registry_url)?;
-        let client = client().map_err(|error| ConfigError::System(error.into()))?;
-        Ok(Self { client, base, token: None, may_be_kept: AtomicBool::new(false) })
+        let place = Place::parse(registry_url)?;
+        let clients = Clients::to(&place).map_err(|error| ConfigError::System(error.into()))?;
+        Ok(Self { place, clients, token: None, may_be_kept: AtomicBool::new(false), fallbacks: Vec::new() })
+    }
+
+    /// Adds another registry, where beats go that do not get through to this one, nor to those added before; see
+    /// [`HeartbeatConfig::further_registry_urls`]. Only a loop goes there: [`send`](Transport::send) does not.
+    #[must_use]
+    pub fn or(mut self, further: Self) -> Self {
+        self.fallbacks.push(further);
+        self
     }
 
     /// Sends a token with each beat, as `Authorization: Bearer`.
@@ -74,7 +82,13 @@ impl HttpTransport {
     }
 
     pub(crate) fn for_config<P: Payload>(config: &HeartbeatConfig<P>) -> Result<Self, ConfigError> {
-        let mut transport = Self::new(config.registry_url.as_deref().ok_or(ConfigError::NoRegistryUrl)?)?;
+        let first = config.registry_url.as_deref().ok_or(ConfigError::NoRegistryUrl)?;
+        let further = config.further_registry_urls.iter().map(|url| Self::to_one(url, config));
+        further.fold(Self::to_one(first, config), |first, further| Ok(first?.or(further?)))
+    }
+
+    fn to_one<P: Payload>(registry_url: &str, config: &HeartbeatConfig<P>) -> Result<Self, ConfigError> {
+        let mut transport = Self::new(registry_url)?;
         if let Some(token) = &config.bearer_token {
             transport = transport.with_bearer_token(token)?;
         }
@@ -85,7 +99,7 @@ impl HttpTransport {
     }
 
     fn has_room_for_a_token(&self) -> Result<(), ConfigError> {
-        if has_credentials(&self.base) {
+        if self.place.has_credentials() {
             // They would be sent as an `Authorization` of their own.
             return Err(ConfigError::TwoAuthorizations);
         }
@@ -106,7 +120,7 @@ impl HttpTransport {
         let Some(token) = &self.token else { return self.exchange(path, body, None, read).await };
         let authorization = token.authorization();
         let answer = self.exchange(path, body.clone(), Some(&authorization), read).await;
-        if answer.as_ref().is_err_and(is_unauthorized)
+        if answer.as_ref().is_err_and(is_refused_to_us)
             && let Some(newer) = token.instead_of(&authorization).await
         {
             return self.exchange(path, body, Some(&newer), read).await;
@@ -115,6 +129,22 @@ impl HttpTransport {
     }
 
     async fn exchange<T>(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        authorization: Option<&HeaderValue>,
+        read: Read<T>,
+    ) -> Result<T, SendError> {
+        let answer = self.exchange_once(path, body, authorization, read).await;
+        if answer.as_ref().is_err_and(|error| error.problem().is_none()) {
+            // Something else than a registry, which may have moved: its connection would lead there for as long as it lasts.
+            self.may_be_kept.store(false, Ordering::Relaxed);
+            self.clients.renew();
+        }
+        answer
+    }
+
+    async fn exchange_once<T>(
         &self,
         path: &str,
         body: Vec<u8>,
@@ -140,9 +170,8 @@ impl HttpTransport {
         body: Vec<u8>,
         authorization: Option<&HeaderValue>,
     ) -> Result<Response, reqwest::Error> {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
-        let mut request = self.client.post(url).header(CONTENT_TYPE, "application/json").body(body);
+        let request = self.clients.current().post(self.place.url(path));
+        let mut request = request.header(CONTENT_TYPE, "application/json").body(body);
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
@@ -162,12 +191,11 @@ impl HttpTransport {
     }
 
     fn lost(&self, error: reqwest::Error) -> SendError {
-        // Without the URL, which may hold a password; where it matters, the origin is told.
+        // Without the URL, which may hold a password; where it matters, the place is told.
         let error = error.without_url();
-        let origin = || self.base.origin().ascii_serialization();
         match (error.is_connect(), error.is_timeout()) {
-            (true, true) => SendError::connect_timeout(origin(), error),
-            (true, false) => SendError::connect(origin(), error),
+            (true, true) => SendError::connect_timeout(self.place.shown(), error),
+            (true, false) => SendError::connect(self.place.shown(), error),
             (false, _) => SendError::lost(error),
         }
     }
@@ -178,12 +206,24 @@ impl<P: Payload> Transport<P> for HttpTransport {
         let body = serde_json::to_vec(&beat).map_err(SendError::unwritable)?;
         self.post(&routes::beat(&P::KIND), body, |answer| answer.read()).await
     }
+
+    fn fallbacks(&self) -> &[Self] {
+        &self.fallbacks
+    }
+
+    fn place(&self) -> &str {
+        self.place.shown()
+    }
 }
 
 impl fmt::Debug for HttpTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origin = self.base.origin().ascii_serialization();
-        f.debug_struct("HttpTransport").field("origin", &origin).finish_non_exhaustive()
+        let mut shown = f.debug_struct("HttpTransport");
+        shown.field("place", &self.place.shown());
+        if !self.fallbacks.is_empty() {
+            shown.field("fallbacks", &self.fallbacks);
+        }
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -217,24 +257,11 @@ pub async fn send_heartbeat<P: Payload>(registry_url: impl AsRef<str>, beat: P) 
     send_within(ONE_SHOT_TIMEOUT, &transport, beat).await
 }
 
-fn client() -> reqwest::Result<Client> {
-    Client::builder()
-        .user_agent(USER_AGENT)
-        .http1_only()
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        .retry(retry::never())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-        .pool_max_idle_per_host(1)
-        .build()
-}
-
 /// Whether a transport to this URL could be made, as far as that can be told without reading the file for the token.
 pub(crate) fn check<P: Payload>(registry_url: &str, config: &HeartbeatConfig<P>) -> Result<(), ConfigError> {
-    let base = parse_base(registry_url)?;
+    let place = Place::parse(registry_url)?;
     let has_token = config.bearer_token.is_some() || config.bearer_token_file.is_some();
-    if has_token && has_credentials(&base) {
+    if has_token && place.has_credentials() {
         return Err(ConfigError::TwoAuthorizations);
     }
     config.bearer_token.as_deref().map_or(Ok(()), |token| parse_token(token).map(drop))
@@ -244,24 +271,10 @@ fn parse_token(token: &str) -> Result<HeaderValue, ConfigError> {
     bearer(token.as_bytes()).ok_or(ConfigError::BearerToken)
 }
 
-fn parse_base(registry_url: &str) -> Result<Url, ConfigError> {
-    let shown = || without_credentials(registry_url);
-    let refused = |reason: &str| ConfigError::RegistryUrl { url: shown(), reason: reason.to_owned() };
-    let url = Url::parse(registry_url).map_err(|error| refused(&format!("is no absolute URL: {error}")))?;
-    match url.scheme() {
-        "http" => {}
-        "https" if cfg!(feature = "rustls") => {}
-        "https" => return Err(ConfigError::HttpsUnsupported(shown())),
-        _ => return Err(refused("is neither http:// nor https://")),
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(refused("has a query or fragment"));
-    }
-    Ok(url)
-}
-
-fn is_unauthorized(error: &SendError) -> bool {
-    error.status() == Some(StatusCode::UNAUTHORIZED.as_u16())
+/// By 401 or 403: another token may be let in.
+fn is_refused_to_us(error: &SendError) -> bool {
+    let status = error.status().map(StatusCode::from_u16);
+    matches!(status, Some(Ok(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)))
 }
 
 fn text_of(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
@@ -292,13 +305,6 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_is_no_http_url_is_refused_with_its_reason() {
-        assert_eq!(refused("localhost:8500"), "registry URL \"localhost:8500\" is neither http:// nor https://");
-        assert!(refused("queen").contains("is no absolute URL"), "{}", refused("queen"));
-        assert!(refused("http://queen:8500/?token=x").ends_with("has a query or fragment"));
-    }
-
-    #[test]
     fn https_is_spoken_with_the_feature_and_refused_by_its_name_without() {
         let https = HttpTransport::new("https://queen.example");
         if cfg!(feature = "rustls") {
@@ -321,7 +327,7 @@ mod tests {
         let with_password = HttpTransport::new("http://me:secret@queen:8500").unwrap();
         let with_token = HttpTransport::new("http://queen:8500").unwrap().with_bearer_token("secret").unwrap();
         for transport in [with_password, with_token] {
-            assert_eq!(format!("{transport:?}"), "HttpTransport { origin: \"http://queen:8500\", .. }");
+            assert_eq!(format!("{transport:?}"), "HttpTransport { place: \"http://queen:8500\", .. }");
         }
         for url in ["http://me:secret@queen:8500/?x", "ftp://me:secret@queen", "http://me:se/secret@queen"] {
             let refused = HttpTransport::new(url).unwrap_err();

@@ -42,7 +42,8 @@
 //! ```
 //!
 //! The loop runs on a thread of its own, with a runtime of its own, so that an application that starves its runtime is
-//! still heard, as what it is: alive. That it also *works* is told by [`HeartbeatHandle::progress`]. [`spawn_on`] runs the
+//! still heard, as what it is: alive. That it also *works* is told by [`HeartbeatHandle::progress`], and how its runtime keeps up by
+//! [`HeartbeatHandle::watch_runtime`]. [`spawn_on`] runs the
 //! loop in a runtime of the application instead, and [`run`] is the loop itself, for simulations.
 //!
 //! # What it does not do
@@ -71,8 +72,12 @@ mod asked;
 mod channel;
 #[cfg(all(feature = "cli", unix))]
 pub mod cli;
+#[cfg(feature = "http")]
+mod client;
 mod clock;
 mod config;
+mod counters;
+mod delivery;
 mod directives;
 mod handle;
 #[cfg(feature = "host-metrics")]
@@ -80,27 +85,34 @@ mod host_metrics;
 #[cfg(feature = "http")]
 mod http;
 mod journal;
+mod lag;
 mod outcome;
+#[cfg(feature = "http")]
+mod place;
 mod progress;
 #[cfg(all(feature = "relay", unix))]
 mod relay;
+mod route;
 mod run;
 mod schedule;
 mod send_error;
 mod shared;
 mod shown;
 mod sleep;
+mod spread;
 mod stamp;
 mod start;
 #[cfg(feature = "http")]
 mod token;
 mod transport;
+mod verdict;
 
 #[cfg(feature = "http-answer")]
 pub use answer::HttpAnswer;
 pub use channel::{Answer, ChannelTransport, Delivery};
 pub use clock::{system_clock, system_sleep};
 pub use config::{ConfigError, HeartbeatConfig, HiveHeartbeatConfig, WorkerHeartbeatConfig};
+pub use counters::{Counters, Failures};
 pub use directives::Directives;
 pub use handle::{HeartbeatHandle, HeartbeatTask, heartbeat_task};
 pub use heartbeat_contract as contract;
@@ -109,6 +121,7 @@ pub use host_metrics::HostMetrics;
 #[cfg(feature = "http")]
 pub use http::{HttpTransport, send_heartbeat};
 pub use outcome::{Outcome, Outcomes};
+pub use progress::{Progress, Working};
 #[cfg(all(feature = "relay", unix))]
 pub use relay::{Peer, Peers, Relay, RelayConfig, Serving};
 pub use run::run;

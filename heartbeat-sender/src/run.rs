@@ -12,12 +12,13 @@ use tokio::time::Instant;
 use crate::agenda::{Agenda, Due};
 use crate::asked::Asked;
 use crate::clock::monotonic;
-use crate::config::{Fill, timeout_at};
+use crate::config::Fill;
 use crate::handle::HeartbeatTask;
 use crate::journal::{Causes, Journal, Line};
-use crate::schedule::phase;
+use crate::route::Route;
 use crate::shared::{Ending, Shared, Words};
 use crate::sleep::Sleep;
+use crate::spread::Spread;
 use crate::stamp::{Mark, Stale, Stamp};
 use crate::{Outcome, SendError, Transport};
 
@@ -49,6 +50,7 @@ where
         ending = shared.asked_to_end() => End::Asked(ending),
         () = shutdown => End::Asked(Ending::Goodbye(DEFAULT_REASON.to_owned())),
         newest = run.beat_on() => End::Superseded(newest),
+        () = shared.watch_runtime() => unreachable!("it is watched for ever"),
     };
     let outcome = match end {
         End::Asked(ending) => run.end(ending).await,
@@ -64,24 +66,33 @@ enum End {
 }
 
 /// One run of a member: since when it beats, and how that has gone so far.
-struct Run<'a, P, T, C> {
-    id: MemberId,
-    shared: Arc<Shared<P>>,
+pub(crate) struct Run<'a, P, T, C> {
+    pub(crate) id: MemberId,
+    pub(crate) shared: Arc<Shared<P>>,
     outcomes: watch::Sender<Outcome>,
-    asked: watch::Sender<Asked>,
-    transport: &'a T,
+    pub(crate) asked: watch::Sender<Asked>,
+    pub(crate) transport: &'a T,
     clock: C,
     fill: Option<Fill<P>>,
-    request_timeout: Option<Duration>,
+    pub(crate) request_timeout: Option<Duration>,
     started: Instant,
-    agenda: Agenda,
-    stamp: Stamp,
-    sleep: Sleep,
+    pub(crate) agenda: Agenda,
+    pub(crate) route: Route,
+    pub(crate) stamp: Stamp,
+    pub(crate) sleep: Sleep,
     told: Option<Words>,
-    failed: u64,
+    pub(crate) failed: u64,
     /// Whether the run took a newer number for its latest slot; it does so once per slot.
-    raised: bool,
+    pub(crate) raised: bool,
     journal: Journal,
+}
+
+/// A beat on its way, which may be sent more than once.
+pub(crate) struct Stamped<P> {
+    pub(crate) seq: u64,
+    pub(crate) beat: P,
+    /// Whether it was sent before, and no registry took it.
+    pub(crate) is_repeated: bool,
 }
 
 impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
@@ -97,6 +108,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
             collector,
             sleep_clock,
         } = task;
+        let spread = Spread::of(id.as_str());
         Self {
             shared,
             outcomes,
@@ -105,7 +117,8 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
             fill: collector.map(|start| start()),
             request_timeout,
             started: monotonic(),
-            agenda: Agenda::new(phase(id.as_str(), interval), interval),
+            agenda: Agenda::new(spread.clone(), interval),
+            route: Route::new(1 + transport.fallbacks().len(), spread),
             stamp: Stamp::new(clock(), whereabouts),
             sleep: Sleep::new(sleep_clock),
             id,
@@ -119,23 +132,21 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
 
     /// Beats until another run has taken this one's place, and returns that run.
     async fn beat_on(&mut self) -> u64 {
+        // Not a queue: the newest beat, for as long as it may have to be repeated.
+        let mut unanswered = None;
         loop {
             let due = self.due().await;
-            let (seq, beat) = self.next_beat(due, None);
-            let limit = timeout_at(self.agenda.interval(), self.request_timeout);
-            let sent_at = monotonic();
-            let answer = send_within(limit, self.transport, beat).await;
-            let answered_at = monotonic();
-            let settled = match answer {
-                Ok(ack) => {
-                    self.acknowledged(seq, ack, sent_at, answered_at);
-                    continue;
+            let beat = match unanswered.take() {
+                Some(beat) if due == Due::Retry => {
+                    self.shared.tally().counted.retries += 1;
+                    Stamped { is_repeated: true, ..beat }
                 }
-                Err(error) => self.failed(seq, error, sent_at, answered_at),
+                _ => self.next_beat(due, None),
             };
-            if let Some(newest) = settled {
+            if let Some(newest) = self.deliver(&beat).await {
                 return newest;
             }
+            unanswered = self.agenda.repeats().then_some(beat);
         }
     }
 
@@ -155,9 +166,9 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
     }
 
     /// Stamps the newest state.
-    fn next_beat(&mut self, due: Due, ending: Option<Ending>) -> (u64, P) {
+    fn next_beat(&mut self, due: Due, ending: Option<Ending>) -> Stamped<P> {
         let now = monotonic();
-        let snapshot = self.shared.snapshot(now);
+        let snapshot = self.shared.snapshot();
         let mut payload = snapshot.payload;
         self.told = Some(Words::of(&payload));
         let mut due = due;
@@ -171,64 +182,44 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
         if let Some(fill) = &mut self.fill {
             fill(&mut payload);
         }
-        let at = (self.clock)();
-        let slept = self.sleep.for_beat();
-        let mark = Mark { due, at, interval: snapshot.interval, progress: snapshot.progress, slept, ending };
+        let mark = Mark {
+            due,
+            at: (self.clock)(),
+            interval: snapshot.interval,
+            progress: self.shared.progress.at(now),
+            lag: self.shared.runtime.take(now),
+            slept: self.sleep.for_beat(),
+            ending,
+        };
         let seq = self.stamp.apply(&mut payload, mark);
-        (seq, payload)
-    }
-
-    fn acknowledged(&mut self, seq: u64, ack: Ack, sent_at: Instant, now: Instant) {
-        let rtt = now - sent_at;
-        self.stamp.acknowledged(rtt);
-        self.sleep.acknowledged();
-        self.agenda.acknowledged(self.since_start(now), &ack);
-        self.asked.send_if_modified(|asked| asked.hear(&ack.directives));
-        self.failed = 0;
-        self.tell(Outcome::Acknowledged { seq, ack, rtt });
-    }
-
-    /// Returns the run that has taken this one's place, if one has.
-    fn failed(&mut self, seq: u64, error: SendError, sent_at: Instant, now: Instant) -> Option<u64> {
-        let now = self.since_start(now);
-        self.stamp.failed();
-        self.agenda.failed(self.since_start(sent_at));
-        if let Some(newest) = error.stale_incarnation() {
-            match self.stamp.stale(newest) {
-                Stale::Superseded => return Some(newest),
-                Stale::Raised if !self.raised => {
-                    self.raised = true;
-                    self.agenda.again(now);
-                }
-                Stale::Raised | Stale::Contradiction => {}
-            }
-        }
-        if let Some(retry_after) = error.retry_after() {
-            self.agenda.asked_to_wait(now, retry_after);
-        }
-        self.failed += 1;
-        self.tell(Outcome::Failed { seq, error, consecutive: self.failed });
-        None
+        Stamped { seq, beat: payload, is_repeated: false }
     }
 
     /// Sends the last beat, a goodbye or not.
     async fn end(&mut self, ending: Ending) -> Outcome {
-        let (_, last) = self.next_beat(Due::OffSchedule, Some(ending.clone()));
-        let answer = send_within(GOODBYE_TIMEOUT, self.transport, last).await;
-        if let Err(error) = &answer
-            && let Some(newest) = error.stale_incarnation()
-            && self.stamp.stale(newest) == Stale::Superseded
-        {
-            return Outcome::Superseded { newest };
+        let last = self.next_beat(Due::OffSchedule, Some(ending.clone()));
+        let deadline = monotonic() + GOODBYE_TIMEOUT;
+        let mut acknowledged = false;
+        for tried in 0.. {
+            let Some(registry) = self.route.choice(tried) else { break };
+            let left = deadline.saturating_duration_since(monotonic());
+            let Err(error) = self.send(registry, &last, left).await else {
+                acknowledged = true;
+                break;
+            };
+            if let Some(newest) = error.stale_incarnation()
+                && self.stamp.stale(newest) == Stale::Superseded
+            {
+                return Outcome::Superseded { newest };
+            }
         }
-        let acknowledged = answer.is_ok();
         match ending {
             Ending::Goodbye(reason) => Outcome::Left { reason, acknowledged },
             Ending::Exit(exit) => Outcome::Exited { exit, acknowledged },
         }
     }
 
-    fn tell(&mut self, outcome: Outcome) {
+    pub(crate) fn tell(&mut self, outcome: Outcome) {
         if let Some(line) = self.journal.note(&outcome) {
             self.log(line, &outcome);
         }
@@ -252,7 +243,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
         }
     }
 
-    fn since_start(&self, now: Instant) -> Duration {
+    pub(crate) fn since_start(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.started)
     }
 }

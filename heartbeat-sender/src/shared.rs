@@ -3,15 +3,19 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use heartbeat_contract::{Exit, HealthStatus, Payload, Progress, Violations};
+use heartbeat_contract::{Exit, HealthStatus, Payload, Violations};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
-use crate::progress::ProgressMark;
+use crate::Progress;
+use crate::counters::Tally;
+use crate::lag::RuntimeWatch;
 
 /// Only ever the newest state, never a queue.
 #[derive(Debug)]
 pub(crate) struct Shared<P> {
+    pub(crate) progress: Progress,
+    pub(crate) runtime: RuntimeWatch,
+    tally: Mutex<Tally>,
     /// Held while the application changes the payload, so that changes do not overwrite each other. The loop never waits
     /// for it.
     updating: Mutex<()>,
@@ -23,9 +27,10 @@ pub(crate) struct Shared<P> {
 #[derive(Debug)]
 struct Desired<P> {
     payload: P,
-    progress: Option<ProgressMark>,
     interval: Duration,
     asked: bool,
+    /// Whether news waits to be told, so that more of it is told together with it.
+    has_news: bool,
     ending: Option<Ending>,
 }
 
@@ -42,7 +47,6 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 pub(crate) struct Snapshot<P> {
     pub(crate) payload: P,
-    pub(crate) progress: Option<Progress>,
     pub(crate) interval: Duration,
 }
 
@@ -73,8 +77,11 @@ impl Words {
 impl<P: Payload> Shared<P> {
     pub(crate) fn new(payload: P, interval: Duration) -> Self {
         Self {
+            progress: Progress::new(),
+            runtime: RuntimeWatch::default(),
+            tally: Mutex::new(Tally::new()),
             updating: Mutex::new(()),
-            desired: Mutex::new(Desired { payload, progress: None, interval, asked: false, ending: None }),
+            desired: Mutex::new(Desired { payload, interval, asked: false, has_news: false, ending: None }),
             news: Notify::new(),
             leave: Notify::new(),
         }
@@ -92,25 +99,30 @@ impl<P: Payload> Shared<P> {
         }
         let is_news = Words::of(&desired.payload).are_outdated_by(&payload);
         desired.payload = payload;
-        drop(desired);
         if is_news {
-            self.news.notify_one();
+            self.announce(desired);
         }
         Ok(())
     }
 
-    pub(crate) fn progress(&self, busy: bool, done: u64, now: Instant) {
-        let mut desired = self.lock();
-        desired.progress = Some(ProgressMark::next(desired.progress, busy, done, now));
-    }
-
     pub(crate) fn ask(&self) {
-        self.lock().asked = true;
-        self.news.notify_one();
+        let mut desired = self.lock();
+        desired.asked = true;
+        self.announce(desired);
     }
 
     pub(crate) fn set_interval(&self, interval: Duration) {
-        self.lock().interval = interval;
+        let mut desired = self.lock();
+        desired.interval = interval;
+        self.announce(desired);
+    }
+
+    fn announce(&self, mut desired: MutexGuard<'_, Desired<P>>) {
+        let joins_other_news = std::mem::replace(&mut desired.has_news, true);
+        drop(desired);
+        if joins_other_news {
+            self.tally().counted.coalesced += 1;
+        }
         self.news.notify_one();
     }
 
@@ -128,14 +140,19 @@ impl<P: Payload> Shared<P> {
     }
 
     /// Takes what the next beat says.
-    pub(crate) fn snapshot(&self, now: Instant) -> Snapshot<P> {
+    pub(crate) fn snapshot(&self) -> Snapshot<P> {
         let mut desired = self.lock();
-        desired.asked = false;
-        Snapshot {
-            payload: desired.payload.clone(),
-            progress: desired.progress.map(|progress| progress.at(now)),
-            interval: desired.interval,
-        }
+        (desired.asked, desired.has_news) = (false, false);
+        Snapshot { payload: desired.payload.clone(), interval: desired.interval }
+    }
+
+    pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches the application's runtime, if it is to be watched, for ever.
+    pub(crate) async fn watch_runtime(&self) {
+        self.runtime.keep_watching(|| self.lock().interval).await;
     }
 
     /// Waits until [`has_news`](Self::has_news) is worth another look. Only one may wait at a time.

@@ -33,6 +33,8 @@ pub(crate) struct Mark {
     pub(crate) at: Timestamp,
     pub(crate) interval: Duration,
     pub(crate) progress: Option<Progress>,
+    /// How late the application's runtime is.
+    pub(crate) lag: Option<Duration>,
     /// How long the machine slept before.
     pub(crate) slept: Duration,
     /// For the last beat of the run.
@@ -58,7 +60,7 @@ impl Stamp {
     }
 
     /// Stamps a payload as the next beat and returns its number. What the member itself put into the object `beat`, such
-    /// as its runtime's lag, stays unless the sender knows better.
+    /// as the lag of a runtime that the sender does not watch, stays unless the sender knows better.
     pub(crate) fn apply<P: Payload>(&mut self, payload: &mut P, mark: Mark) -> u64 {
         let own = payload.beat().cloned().unwrap_or_default();
         let Whereabouts { endpoint, hive_id, zone } = self.whereabouts.clone();
@@ -66,7 +68,7 @@ impl Stamp {
         self.next_seq += 1;
         let tick = match mark.due {
             Due::Slot(tick) => Some(tick),
-            Due::OffSchedule => None,
+            Due::OffSchedule | Due::Retry => None,
         };
         let (leaving, exit) = match mark.ending {
             Some(Ending::Goodbye(reason)) => (Some(reason), None),
@@ -81,12 +83,12 @@ impl Stamp {
             hive_id: hive_id.or_else(|| payload.hive_id().cloned()),
             zone: zone.or(own.zone),
             progress: mark.progress.or(own.progress),
+            runtime_lag_ms: mark.lag.map(millis).or(own.runtime_lag_ms),
             rtt_ms: self.rtt.map(millis),
             slept_ms: Some(millis(mark.slept)).filter(|slept| *slept > 0).or(own.slept_ms),
             tick,
             leaving,
             exit,
-            ..own
         });
         payload.set_timestamp(mark.at);
         seq
@@ -139,7 +141,7 @@ mod tests {
 
     fn mark(due: Due) -> Mark {
         let (at, interval, slept) = (Timestamp::UNIX_EPOCH, Duration::from_secs(30), Duration::ZERO);
-        Mark { due, at, interval, progress: None, slept, ending: None }
+        Mark { due, at, interval, progress: None, lag: None, slept, ending: None }
     }
 
     fn worker() -> WorkerHeartbeat {

@@ -8,6 +8,7 @@ use heartbeat_contract::{HiveHeartbeat, WorkerHeartbeat};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::clock::{system_clock, system_sleep};
+use crate::config::MAX_FURTHER_REGISTRIES;
 use crate::handle::Driver;
 use crate::{ConfigError, HeartbeatConfig, HeartbeatHandle, Transport, heartbeat_task, run};
 #[cfg(feature = "http")]
@@ -104,8 +105,9 @@ struct OwnRuntime(Option<Runtime>);
 
 impl OwnRuntime {
     fn new() -> Result<Self, ConfigError> {
-        // One lookup at a time, one more in case the first hangs, and one for the file with the token.
-        let runtime = Builder::new_current_thread().max_blocking_threads(3).enable_all().build();
+        // For each registry one lookup, one more in case the first hangs, and one for the file with the token.
+        let threads = 3 * (1 + MAX_FURTHER_REGISTRIES);
+        let runtime = Builder::new_current_thread().max_blocking_threads(threads).enable_all().build();
         Ok(Self(Some(runtime.map_err(|error| ConfigError::System(error.into()))?)))
     }
 

@@ -17,4 +17,19 @@ pub trait Transport<P: Payload>: Send + Sync + 'static {
     /// # Cancel safety
     /// The future is dropped when the timeout runs out or the loop says goodbye; the beat may or may not have arrived.
     fn send(&self, beat: P) -> impl Future<Output = Result<Ack, SendError>> + Send;
+
+    /// The ways to further registries, the preferred ones first: none, unless an implementation says otherwise. A beat that
+    /// does not get through here goes there at once, and so do those that follow; after about a minute the loop tries
+    /// whether it can return. Always the same ones; theirs are not asked for.
+    fn fallbacks(&self) -> &[Self]
+    where
+        Self: Sized,
+    {
+        &[]
+    }
+
+    /// What logs and spans call the registry; without credentials.
+    fn place(&self) -> &str {
+        "the registry"
+    }
 }

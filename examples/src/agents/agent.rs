@@ -7,7 +7,7 @@ use std::{error, io, thread};
 
 use daemon_lifecycle::{Health, Phase};
 use heartbeat_contract::{MemberId, WorkerHeartbeat, WorkerStatus};
-use heartbeat_sender::{ChannelTransport, HeartbeatHandle, Outcome, WorkerHeartbeatConfig, spawn_on};
+use heartbeat_sender::{ChannelTransport, HeartbeatHandle, Outcome, Progress, WorkerHeartbeatConfig, spawn_on};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -40,9 +40,9 @@ pub struct Agent {
 /// What lives on the agent's thread.
 struct Insides<W> {
     heartbeat: HeartbeatHandle<WorkerHeartbeat>,
+    progress: Progress,
     health: Health,
     perform: W,
-    done: u64,
 }
 
 impl Agent {
@@ -72,7 +72,8 @@ impl Agent {
         let heartbeat = spawn_on(runtime.handle(), config, transport)?;
 
         let (messages, inbox) = mpsc::channel(MESSAGES);
-        let insides = Insides { heartbeat, health: Health::new(), perform, done: 0 };
+        let progress = heartbeat.progress();
+        let insides = Insides { heartbeat, progress, health: Health::new(), perform };
         let live = move || runtime.block_on(insides.live(listener, inbox));
         let thread = thread::Builder::new().name(id.to_string()).spawn(live)?;
         Ok(Self { id, url, messages, thread })
@@ -135,15 +136,16 @@ impl<W: FnMut(&str) -> Result<(), String>> Insides<W> {
     fn perform(&mut self, task: &str) {
         let error = match (self.perform)(task) {
             Ok(()) => {
-                self.done += 1;
+                self.progress.tick();
                 self.health.set_phase(Phase::Serving);
                 None
             }
             Err(error) => Some(error),
         };
-        self.heartbeat.progress(false, self.done);
         self.heartbeat.update(|agent| {
-            agent.status = Some(if self.done > 0 { WorkerStatus::Idle } else { WorkerStatus::Starting });
+            if error.is_none() {
+                agent.status = Some(WorkerStatus::Idle);
+            }
             agent.last_error = error;
         });
     }

@@ -14,7 +14,7 @@ use examples::{
     Hang, NoFiles, Round, Stopped, asked_to_stop, hang_by_signal, hash_over_and_over, parse_duration, stop_pair,
 };
 use heartbeat_contract::{Directive, MemberId, WorkerHeartbeat, WorkerStatus};
-use heartbeat_sender::{HeartbeatHandle, WorkerHeartbeatConfig, start_worker_heartbeat_task};
+use heartbeat_sender::{HeartbeatHandle, Progress, WorkerHeartbeatConfig, start_worker_heartbeat_task};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -78,7 +78,8 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
 
     let (stop, stopped) = stop_pair();
     let (ended, work_ended) = oneshot::channel();
-    let work = Work { hang, heartbeat: heartbeat.clone(), health: health.clone(), done: 0 };
+    let progress = heartbeat.progress();
+    let work = Work { hang, heartbeat: heartbeat.clone(), progress, health: health.clone() };
     let work = thread::Builder::new().name("work".to_owned()).spawn(move || {
         // Nobody waits any more once the program is asked to stop.
         ended.send(work.go_on(&args.work, &stopped)).ok();
@@ -102,16 +103,16 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
 struct Work {
     hang: Hang,
     heartbeat: HeartbeatHandle<WorkerHeartbeat>,
+    progress: Progress,
     health: Health,
-    done: u64,
 }
 
 impl Work {
     /// Works until it is stopped, and is idle half the time; once it is draining, it takes no more work.
-    fn go_on(mut self, folder: &Path, stopped: &Stopped) -> Result<(), NoFiles> {
+    fn go_on(self, folder: &Path, stopped: &Stopped) -> Result<(), NoFiles> {
         hash_over_and_over(folder, stopped, |round| {
             if let Round::Job(job) = &round {
-                self.done = job.done;
+                self.progress.advance_to(job.done);
             }
             let is_draining = self.report(status_in(&round), |worker| tell(worker, &round));
             while is_draining && !stopped.within(Duration::MAX) {}
@@ -138,7 +139,7 @@ impl Work {
         let mut is_draining = false;
         self.heartbeat.update(|worker| {
             is_draining = worker.status == Some(WorkerStatus::Draining);
-            self.heartbeat.progress(!is_draining && status == WorkerStatus::Busy, self.done);
+            self.progress.busy(!is_draining && status == WorkerStatus::Busy);
             if !is_draining {
                 worker.status = Some(status);
                 self.health.set_phase(Phase::Serving);

@@ -1,9 +1,11 @@
 //! Programs in other languages, wrapped by `heartbeat-sender run`, as a registry sees them.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use heartbeat_contract::{Cause, EventBody, HealthState, Kind, MemberId, MemberView};
-use heartbeat_registry::http::{Scope, Secret, Token, Tokens};
+use heartbeat_registry::http::{Secret, Token, TokenFile, Tokens};
+use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -48,7 +50,8 @@ fn is_missing(program: &str) -> bool {
     let is_missing = std::process::Command::new(program).arg("--version").output().is_err();
     if is_missing {
         // Not println, which the test harness would swallow.
-        writeln!(io::stdout(), "skipped: {program} not found (cargo xtask setup)").unwrap();
+        let skipped = format!("skipped: {program} not found (cargo xtask setup)\n");
+        io::stdout().write_all(skipped.as_bytes()).unwrap();
     }
     is_missing
 }
@@ -56,7 +59,8 @@ fn is_missing(program: &str) -> bool {
 /// A program that tells all there is to tell, and fails.
 async fn is_seen(id: &str, command: &[&str]) {
     let registry = RealRegistry::start().await;
-    let options = ["run", "--registry", &registry.url, "--id", id, "--ready", "notify", "--metadata", "job=nightly", "--"];
+    let options =
+        ["run", "--registry", &registry.url, "--id", id, "--ready", "notify", "--metadata", "job=nightly", "--"];
     let mut program = Sender::start(&[&options, command].concat());
     registry.until_worker(id, "starting", |view| view.status.as_deref() == Some("starting")).await;
 
@@ -99,7 +103,8 @@ async fn an_unmodified_systemd_notify_program_is_understood() {
     }
     let registry = RealRegistry::start().await;
     // It waits for the wrapper to have heard it.
-    let script = "systemd-notify --ready --status='up and running' && systemd-notify WATCHDOG=1 && echo told && read go";
+    let script =
+        "systemd-notify --ready --status='up and running' && systemd-notify WATCHDOG=1 && echo told && read go";
     let mut program = Sender::wrap(&registry.url, "unit-1", &["--ready", "notify"], script);
     assert_eq!(program.line().await, "told");
     let ready = registry.until_worker("unit-1", "ready", |view| view.status.as_deref() == Some("idle")).await;
@@ -227,14 +232,17 @@ async fn a_registry_that_is_away_comes_back_or_refuses_changes_nothing_for_the_c
     assert_eq!(program.code().await, Some(7));
     registry.stop().await;
 
-    let (operator, secret) = operator();
-    let guarded = RealRegistry::start_guarded(Tokens::new([operator]).unwrap(), &secret).await;
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrapped");
+    std::fs::create_dir_all(&folder).unwrap();
+    let known = folder.join("known");
+    // Left by an earlier run.
+    std::fs::remove_file(&known).ok();
+    let secret = Secret::generate().unwrap();
+    let scopes = vec!["operate".parse().unwrap()];
+    TokenFile::at(&known).add(&Token::new("operator", scopes, &secret, Timestamp::UNIX_EPOCH).unwrap()).unwrap();
+    let guarded = RealRegistry::start_guarded(Tokens::open(&known).unwrap(), &secret).await;
     assert_eq!(Sender::wrap(&guarded.url, "worker-1", &[], "exit 7").code().await, Some(7));
     let members = async || guarded.client.member(&Kind::WORKER, &MemberId::new("worker-1").unwrap()).await.err();
     until("nobody was let in", members).await;
     guarded.stop().await;
-}
-
-fn operator() -> (Token, Secret) {
-    todo!("as in directives.rs: {:?}", std::any::type_name::<Scope>())
 }

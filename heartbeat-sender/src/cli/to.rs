@@ -9,6 +9,7 @@ use crate::{ConfigError, HeartbeatConfig, HttpTransport};
 impl To {
     pub(super) fn apply<P: Payload>(&self, config: &mut HeartbeatConfig<P>) {
         config.registry_url = self.registry.first().cloned();
+        config.further_registry_urls = self.registry.iter().skip(1).cloned().collect();
         config.bearer_token_file.clone_from(&self.token_file);
     }
 

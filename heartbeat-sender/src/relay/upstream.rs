@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use heartbeat_contract::{Ack, BatchAck, BatchAnswer, Kind, Problem, ProblemType, Rejected};
+use heartbeat_contract::{Ack, BatchAck, BatchAnswer, Kind, Problem, ProblemType, Rejected, WorkerHeartbeat};
 
 use super::gathering::refuse;
 use super::letter::{Answer, Letter, Sealed};
 use crate::journal::Causes;
-use crate::{HttpTransport, SendError};
+use crate::{HttpTransport, SendError, Transport};
 
 /// Well below the time for which senders wait for an answer at the usual intervals.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -29,9 +29,19 @@ pub(super) async fn deliver(upstream: &HttpTransport, letters: Vec<Letter>) {
     }
 }
 
+/// To the first registry that takes it.
 async fn post(upstream: &HttpTransport, batch: Vec<u8>) -> Result<BatchAnswer, SendError> {
-    let posted = tokio::time::timeout(LIMIT, upstream.post_batch(batch)).await;
-    posted.unwrap_or_else(|_| Err(SendError::timeout(LIMIT)))
+    let trying = async {
+        let mut answer = upstream.post_batch(batch.clone()).await;
+        for further in Transport::<WorkerHeartbeat>::fallbacks(upstream) {
+            if answer.is_ok() {
+                break;
+            }
+            answer = further.post_batch(batch.clone()).await;
+        }
+        answer
+    };
+    tokio::time::timeout(LIMIT, trying).await.unwrap_or_else(|_| Err(SendError::timeout(LIMIT)))
 }
 
 fn batch(letters: &[Letter]) -> Vec<u8> {

@@ -13,7 +13,7 @@ async fn shutdown_says_goodbye_with_the_newest_state_and_ends_the_loop() {
     let leaving = tokio::spawn(member.handle.clone().shutdown());
     let heard = member.hear().await;
     assert_eq!(heard.beat().leaving.as_deref(), Some("shutdown"));
-    assert_eq!((heard.seq(), heard.beat().tick, heard.worker.queue_depth), (1, None, Some(0)));
+    assert_eq!((heard.seq(), heard.beat().tick, heard.worker.queue_depth), (2, None, Some(0)));
     heard.acknowledge();
     let end = soon(leaving).await.unwrap();
     assert!(matches!(&end, Outcome::Left { reason, acknowledged: true } if reason == "shutdown"), "{end:?}");
@@ -100,7 +100,7 @@ async fn an_ended_loop_takes_no_harm_from_its_handle() {
     let handle = member.handle;
     assert!(matches!(soon(handle.clone().shutdown()).await, Outcome::Acknowledged { .. }));
     handle.update(|worker| worker.status = Some(WorkerStatus::Busy));
-    handle.progress(true, 1);
+    handle.progress().tick();
     handle.beat_now();
     handle.set_interval(S).unwrap();
 }

@@ -97,12 +97,19 @@ impl Member {
         Self { outcomes: handle.outcomes(), handle, run, deliveries }
     }
 
-    /// Starts a member whose first beat, for slot 0, has been acknowledged.
+    /// Starts a member whose first two beats have been acknowledged, and returns when the second one came, for slot 0.
     pub(crate) async fn accepted(config: WorkerHeartbeatConfig) -> (Self, Instant) {
         let mut member = Self::start(config);
-        let at = member.hear().await.acknowledge();
-        member.outcome().await;
-        (member, at)
+        for slot in [None, Some(0)] {
+            let heard = member.hear().await;
+            assert_eq!(heard.beat().tick, slot);
+            let at = heard.acknowledge();
+            member.outcome().await;
+            if slot.is_some() {
+                return (member, at);
+            }
+        }
+        unreachable!("the second beat is for a slot")
     }
 
     pub(crate) async fn hear(&mut self) -> Heard {

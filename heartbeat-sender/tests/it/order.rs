@@ -20,10 +20,13 @@ async fn a_registry_that_refuses_every_run_is_asked_twice_per_slot_and_no_more()
     let mut member = Member::start(worker());
     let first = member.hear().await.answer(Err(stale(STARTED + 10)));
     assert_eq!(member.hear().await.answer(Err(stale(STARTED + 20))), first);
-    let third = member.hear().await;
-    assert_eq!(third.beat().incarnation, Some(STARTED + 21));
-    expect_at(third.answer(Err(stale(STARTED + 30))), first + 30 * S);
-    assert_eq!(member.hear().await.beat().incarnation, Some(STARTED + 31));
+    let slot = member.hear().await;
+    assert_eq!((slot.beat().incarnation, slot.beat().tick), (Some(STARTED + 21), Some(0)));
+    let slot = slot.answer(Err(stale(STARTED + 30)));
+    assert_eq!(member.hear().await.answer(Err(stale(STARTED + 40))), slot);
+    let next = member.hear().await;
+    assert_eq!(next.beat().incarnation, Some(STARTED + 41));
+    expect_at(next.at, slot + 30 * S);
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,9 +61,9 @@ async fn a_refusal_that_contradicts_itself_ends_nothing() {
 #[tokio::test(start_paused = true)]
 async fn other_refusals_are_tried_again_for_ever() {
     let mut member = Member::start(worker());
-    for seq in 0..20 {
+    for seq in 0..20_u64 {
         let heard = member.hear().await;
-        assert_eq!((heard.seq(), heard.beat().tick), (seq, Some(seq)));
+        assert_eq!((heard.seq(), heard.beat().tick), (seq, seq.checked_sub(1)));
         heard.answer(Err(heartbeat_contract::Problem::new(ProblemType::InvalidPayload, "queue_depth: -1 is below 0")));
         let Outcome::Failed { error, consecutive, .. } = member.outcome().await else { panic!("it succeeded") };
         assert_eq!((error.status(), consecutive), (Some(422), seq + 1));

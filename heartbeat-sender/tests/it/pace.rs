@@ -11,13 +11,16 @@ use tokio::time::Instant;
 use crate::member::{Member, S, every, expect_at, granting, now, soon, wall_clock, worker};
 
 #[tokio::test(start_paused = true)]
-async fn the_first_beat_comes_within_a_second_and_the_others_every_interval_after_it() {
+async fn the_first_beat_comes_within_a_second_the_second_within_an_interval_and_the_others_every_interval_after_it() {
     let start = now();
-    let (mut member, first) = Member::accepted(worker()).await;
-    assert!(first - start <= S, "{:?}", first - start);
+    let mut member = Member::start(worker());
+    let announced = member.hear().await.acknowledge();
+    assert!(announced - start <= S, "{:?}", announced - start);
+    let first = member.hear().await.acknowledge();
+    assert!(first - announced <= 30 * S, "{:?}", first - announced);
     for slot in 1..4 {
         let heard = member.hear().await;
-        assert_eq!((heard.beat().tick, heard.seq()), (Some(slot), slot));
+        assert_eq!((heard.beat().tick, heard.seq()), (Some(slot), slot + 1));
         assert_eq!(heard.beat().interval_ms, Some(30_000));
         expect_at(heard.acknowledge(), first + 30 * S * u32::try_from(slot).unwrap());
     }
@@ -201,7 +204,7 @@ async fn a_loop_that_was_held_up_skips_slots_instead_of_bursting() {
     let (mut member, first) = Member::accepted(worker()).await;
     tokio::time::advance(100 * S).await;
     let heard = member.hear().await;
-    assert_eq!((heard.beat().tick, heard.seq()), (Some(3), 1));
+    assert_eq!((heard.beat().tick, heard.seq()), (Some(3), 2));
     heard.acknowledge();
     let heard = member.hear().await;
     assert_eq!(heard.beat().tick, Some(4));
@@ -214,11 +217,15 @@ async fn a_beat_without_answer_is_given_up_after_five_seconds_and_followed_by_th
     let unanswered = member.hear().await;
     member.handle.update(|worker| worker.queue_depth = Some(1));
     member.handle.update(|worker| worker.queue_depth = Some(2));
-    let Outcome::Failed { seq: 1, error, consecutive: 1 } = member.outcome().await else { panic!("it succeeded") };
+    let Outcome::Failed { seq: 2, error, consecutive: 1 } = member.outcome().await else { panic!("it succeeded") };
     assert!(error.is_timeout(), "{error}");
     expect_at(now(), unanswered.at + 5 * S);
+    for _ in 0..2 {
+        let retry = member.hear().await;
+        assert_eq!((retry.seq(), retry.worker.queue_depth), (2, None), "the same beat again");
+    }
     let heard = member.hear().await;
-    assert_eq!((heard.seq(), heard.beat().tick, heard.worker.queue_depth), (2, Some(2), Some(2)));
+    assert_eq!((heard.seq(), heard.beat().tick, heard.worker.queue_depth), (3, Some(2), Some(2)));
     expect_at(heard.at, first + 60 * S);
 }
 
@@ -226,7 +233,7 @@ async fn a_beat_without_answer_is_given_up_after_five_seconds_and_followed_by_th
 async fn a_longer_interval_that_nobody_heard_of_is_told_again_at_the_old_one() {
     let (mut member, _) = Member::accepted(every(S)).await;
     member.handle.set_interval(60 * S).unwrap();
-    let lost = member.hear().await.answer(Err(Problem::new(ProblemType::Unavailable, "restarting")));
+    let lost = member.hear().await.answer(Err(Problem::new(ProblemType::Overloaded, "restarting")));
     let again = member.hear().await;
     assert_eq!((again.beat().interval_ms, again.beat().tick), (Some(60_000), None));
     expect_at(again.acknowledge(), lost + S);
@@ -242,7 +249,7 @@ async fn what_the_registry_asks_for_comes_with_the_outcome() {
     assert_eq!(ack.directives, [Directive::Drain, Directive::Shutdown]);
 }
 
-/// Refuses the first beat with a `Retry-After`.
+/// Refuses the second beat, which is for the first slot, with a `Retry-After`.
 struct Overloaded {
     retry_after: Duration,
     beats: AtomicU32,
@@ -252,7 +259,7 @@ struct Overloaded {
 impl Transport<WorkerHeartbeat> for Overloaded {
     async fn send(&self, _: WorkerHeartbeat) -> Result<Ack, SendError> {
         self.heard.send(now()).unwrap();
-        if self.beats.fetch_add(1, Ordering::Relaxed) > 0 {
+        if self.beats.fetch_add(1, Ordering::Relaxed) != 1 {
             return Ok(granting(30 * S));
         }
         let problem = Problem::new(ProblemType::Overloaded, "too much to do");
@@ -267,6 +274,7 @@ async fn retry_after_is_obeyed_by_at_most_one_interval() {
         let (_handle, task) = heartbeat_task(worker()).unwrap();
         let transport = Overloaded { retry_after, beats: AtomicU32::new(0), heard };
         let beating = tokio::spawn(run(task, transport, wall_clock, std::future::pending()));
+        soon(hearing.recv()).await.unwrap();
         let first = soon(hearing.recv()).await.unwrap();
         expect_at(soon(hearing.recv()).await.unwrap(), first + next);
         beating.abort();

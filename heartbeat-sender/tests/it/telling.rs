@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use heartbeat_contract::{MemberId, Payload, Progress, WorkerHeartbeat, WorkerStatus, Zone};
 use heartbeat_sender::Outcome;
 
-use crate::member::{Member, now, soon, wall_clock, worker};
+use crate::member::{Member, S, now, soon, wall_clock, worker};
 
 #[tokio::test(start_paused = true)]
 async fn each_beat_tells_who_where_and_when() {
@@ -28,9 +28,12 @@ async fn each_beat_tells_who_where_and_when() {
 #[tokio::test(start_paused = true)]
 async fn progress_tells_how_long_ago_the_work_advanced() {
     let (mut member, _) = Member::accepted(worker()).await;
-    member.handle.progress(true, 5);
+    let progress = member.handle.progress();
+    progress.busy(true);
+    progress.add(5);
     let advanced = now();
-    member.handle.progress(true, 5);
+    tokio::time::sleep(S).await;
+    progress.advance_to(5);
     let heard = member.hear().await;
     let age = heard.at - advanced;
     let Progress { busy, done, age_ms } = heard.beat().progress.unwrap();
@@ -78,7 +81,9 @@ async fn an_update_that_panics_leaves_the_loop_beating_and_the_payload_whole() {
         });
     }));
     assert!(panicked.is_err());
-    assert_eq!(member.hear().await.worker.queue_depth, None);
+    let heard = member.hear().await;
+    assert_eq!(heard.worker.queue_depth, None);
+    heard.acknowledge();
     member.handle.update(|worker| worker.queue_depth = Some(8));
     assert_eq!(member.hear().await.worker.queue_depth, Some(8));
 }
@@ -89,7 +94,7 @@ async fn dropping_the_handle_lets_the_loop_run_on() {
     let (spare, other) = (Member::start(worker()).handle, member.handle.clone());
     drop(std::mem::replace(&mut member.handle, spare));
     drop(other);
-    for seq in 1..5 {
+    for seq in 2..6 {
         let heard = member.hear().await;
         assert_eq!(heard.seq(), seq);
         heard.acknowledge();
@@ -118,9 +123,9 @@ async fn a_beat_that_the_consumer_drops_counts_as_lost() {
 async fn a_subscription_returns_each_latest_outcome_once_and_ends_with_the_loop() {
     let (mut member, _) = Member::accepted(worker()).await;
     let mut outcomes = member.handle.outcomes();
-    assert!(matches!(soon(outcomes.next()).await, Some(Outcome::Acknowledged { seq: 0, .. })));
-    member.hear().await.acknowledge();
     assert!(matches!(soon(outcomes.next()).await, Some(Outcome::Acknowledged { seq: 1, .. })));
+    member.hear().await.acknowledge();
+    assert!(matches!(soon(outcomes.next()).await, Some(Outcome::Acknowledged { seq: 2, .. })));
     member.run.abort();
     assert!(soon(outcomes.next()).await.is_none());
 }

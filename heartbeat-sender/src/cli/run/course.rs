@@ -241,7 +241,9 @@ impl<'a> Course<'a> {
         let Some(heartbeat) = &self.heartbeat else { return };
         heartbeat.update(|worker| self.told.fill(worker));
         if let Some((busy, done)) = self.told.progress() {
-            heartbeat.progress(busy, done);
+            let progress = heartbeat.progress();
+            progress.advance_to(done);
+            progress.busy(busy);
         }
     }
 }

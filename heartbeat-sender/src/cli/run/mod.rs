@@ -26,7 +26,7 @@ use self::signals::Signals;
 use super::args::RunArgs;
 use super::{Failed, SIGNAL, WRAPPER, tell};
 use crate::clock::monotonic;
-use crate::schedule::phase;
+use crate::spread::Spread;
 
 /// When the command is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failed> {
 /// Runs the command as often as it should be, and returns what to exit with.
 async fn keep_running(args: &RunArgs, plan: Plan, member: &Member, signals: &mut Signals) -> io::Result<u8> {
     let mut restarts = Restarts::new(args.restart, args.restart_delay, args.restart_limit);
+    let mut spread = Spread::of(member.id().as_str());
     loop {
         let began = monotonic();
         let end = one_run(args, plan, member, signals).await?;
@@ -86,7 +87,7 @@ async fn keep_running(args: &RunArgs, plan: Plan, member: &Member, signals: &mut
             }
         };
         // Spread, so that what one fault ended everywhere does not begin everywhere at once.
-        let after = after + phase(member.id().as_str(), after);
+        let after = after + spread.below(after / 10);
         tracing::warn!(%end, ?after, "running the command again");
         if let Some(code) = asked_to_end_within(after, signals).await {
             return Ok(code);

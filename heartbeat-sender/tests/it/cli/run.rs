@@ -120,7 +120,7 @@ fn output_and_input_pass_through_byte_for_byte() {
 fn streams_that_lead_to_the_same_place_keep_their_order() {
     let file = Scratch::new("order");
     let out = File::create(&file.0).unwrap();
-    let script = "i=0; while [ $i -lt 500 ]; do echo $i; i=$((i+1)); echo $i >&2; i=$((i+1)); done";
+    let script = "i=0; while [ $i -lt 1000 ]; do echo $i; i=$((i+1)); echo $i >&2; i=$((i+1)); done";
     let mut command = binary();
     command.args(["run", "--", "sh", "-c", script]).stdout(out.try_clone().unwrap()).stderr(out);
     assert!(command.status().unwrap().success());
@@ -184,7 +184,7 @@ fn what_was_ignored_at_the_start_stays_ignored() {
 #[test]
 fn a_command_keeps_its_terminal_and_ctrl_c_reaches_it_once() {
     let command = format!(
-        "{} run -- sh -c 'n=0; trap \"n=\\$((n+1))\" INT; test -t 0 && test -t 1 && test -t 2 && echo ready; \
+        "exec {} run -- sh -c 'n=0; trap \"n=\\$((n+1))\" INT; test -t 0 && test -t 1 && test -t 2 && echo ready; \
          read line; sleep 0.3; echo interrupts $n; exit 5'",
         env!("CARGO_BIN_EXE_heartbeat-sender")
     );
