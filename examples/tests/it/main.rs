@@ -15,6 +15,8 @@ mod over_http;
 mod pipeline;
 mod programs;
 mod queen;
+#[cfg(feature = "daemon")]
+mod readme;
 mod real_registry;
 #[cfg(feature = "daemon")]
 mod relayed;

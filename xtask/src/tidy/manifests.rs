@@ -17,11 +17,18 @@ const FORBIDDEN: [(&str, &[&str], &str); 4] = [
     ("daemon-lifecycle", &["heartbeat-*"], "daemon-lifecycle stands alone"),
 ];
 
+/// A package, and what only those of its users get who ask for it.
+const OPTIONAL: [(&str, &str, &str); 2] = [
+    ("heartbeat-sender", "daemon-lifecycle", "only its binary hears sd_notify"),
+    ("heartbeat-registry", "daemon-lifecycle", "only its probes and its binary need it"),
+];
+
 pub(super) fn check(path: &str, text: &str) -> Outcome<Vec<Finding>> {
     let Some(package) = path.strip_suffix("/Cargo.toml") else { return Ok(Vec::new()) };
     let manifest: Table = text.parse().map_err(|error| format!("{path}: {error}"))?;
     let dependencies = dependencies(&manifest);
     let mut findings = forbidden(path, package, &dependencies);
+    findings.extend(not_optional(path, package, &dependencies));
     findings.extend(own_versions(path, &dependencies));
     Ok(findings)
 }
@@ -31,6 +38,16 @@ fn forbidden(path: &str, package: &str, dependencies: &[(&str, &Value)]) -> Vec<
     for (_, names, promise) in FORBIDDEN.iter().filter(|(from, ..)| *from == package) {
         let intruders = dependencies.iter().filter(|(name, _)| names.iter().any(|pattern| matches(pattern, name)));
         findings.extend(intruders.map(|(name, _)| Finding::of(path, format!("`{name}`: {promise}"))));
+    }
+    findings
+}
+
+fn not_optional(path: &str, package: &str, dependencies: &[(&str, &Value)]) -> Vec<Finding> {
+    let is_optional = |value: &Value| value.get("optional").and_then(Value::as_bool) == Some(true);
+    let mut findings = Vec::new();
+    for (_, name, promise) in OPTIONAL.iter().filter(|(from, ..)| *from == package) {
+        let always = dependencies.iter().filter(|(known, value)| known == name && !is_optional(value));
+        findings.extend(always.map(|_| Finding::of(path, format!("`{name}` is not optional: {promise}"))));
     }
     findings
 }
@@ -77,6 +94,13 @@ mod tests {
         }
         assert_eq!(found("heartbeat-contract", "[dependencies]\ntokio-util.workspace = true\n").len(), 1);
         assert_eq!(found("daemon-lifecycle", "[dependencies]\nheartbeat-contract.workspace = true\n").len(), 1);
+    }
+
+    #[test]
+    fn a_dependency_of_the_binary_that_everybody_gets_is_found() {
+        let manifest = |value: &str| format!("[dependencies]\ndaemon-lifecycle = {value}\n");
+        assert_eq!(found("heartbeat-sender", &manifest("{ workspace = true }")).len(), 1);
+        assert!(found("heartbeat-sender", &manifest("{ workspace = true, optional = true }")).is_empty());
     }
 
     #[test]
