@@ -70,7 +70,8 @@ async fn answer(request: Request<Incoming>, door: &Door, pid: Option<u32>) -> An
     let beat = Sealed::read(kind, &json, door.hive_id.as_ref())?;
     if let Some(pid) = pid.filter(|_| beat.incarnation.is_some() && is_worker(&beat.kind)) {
         // A peer for whom there is no room now is told of by its next beat.
-        door.seen.try_send(Peer { id: beat.id.clone(), incarnation: beat.incarnation, pid }).ok();
+        let peer = Peer { id: beat.id.clone(), incarnation: beat.incarnation, pid, is_last: beat.is_last };
+        door.seen.try_send(peer).ok();
     }
     let (answer, answered) = oneshot::channel();
     let full = |_| Problem::new(ProblemType::Unavailable, "too many beats wait here");

@@ -76,6 +76,7 @@ pub struct Serving {
 
 /// A process that sent a beat with an order over the relay, so that it is one that goes on beating.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Peer {
     /// The worker it beats for.
     pub id: MemberId,
@@ -83,6 +84,8 @@ pub struct Peer {
     pub incarnation: Option<u64>,
     /// Its process id, as the kernel tells it.
     pub pid: u32,
+    /// Whether that run ends with this beat.
+    pub is_last: bool,
 }
 
 /// Who beats over a relay.

@@ -83,7 +83,10 @@ async fn look_after(
         let has_news = tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            peer = next_peer(&mut peers) => { pids.beats(peer, monotonic()); false }
+            peer = next_peer(&mut peers) => {
+                pids.beats(peer, monotonic());
+                continue;
+            }
             () = pids.ended() => pids.collect(monotonic()),
             _ = look.tick() => pids.look(monotonic()),
         };

@@ -47,7 +47,12 @@ impl Pids {
 
     /// A worker has beaten, from this process.
     pub(super) fn beats(&mut self, peer: Peer, now: Instant) {
-        let Peer { id, incarnation, pid } = peer;
+        let Peer { id, incarnation, pid, is_last } = peer;
+        if is_last {
+            // Its end is no news, and its next run begins anew.
+            self.watched.remove(&id);
+            return;
+        }
         let known = self.watched.get(&id).map(|process| (process.pid, process.incarnation));
         if known == Some((pid, incarnation)) {
             return;

@@ -26,6 +26,10 @@ use crate::{Directives, HeartbeatHandle};
 /// The contract's limit for `last_error`.
 const MAX_ERROR_BYTES: usize = 1024;
 
+/// How long, and how often, the command is still listened to once it has ended: what it told by then is there already.
+const LAST_WORDS: Duration = Duration::from_millis(10);
+const MAX_LAST_WORDS: usize = 1000;
+
 /// One run.
 pub(super) struct Course<'a> {
     args: &'a RunArgs,
@@ -181,10 +185,11 @@ impl<'a> Course<'a> {
         self.tell();
     }
 
-    /// What the command told before it ended, and nobody has read yet.
+    /// What the command told before it ended, and nobody has read yet. Others may go on telling.
     async fn hear_the_rest(&mut self) {
-        while let Some(notify) = &self.notify {
-            match tokio::time::timeout(Duration::ZERO, notify.recv()).await {
+        for _ in 0..MAX_LAST_WORDS {
+            let Some(notify) = &self.notify else { return };
+            match tokio::time::timeout(LAST_WORDS, notify.recv()).await {
                 Ok(message) => self.hear(message),
                 Err(_) => return,
             }

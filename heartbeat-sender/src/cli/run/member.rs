@@ -27,6 +27,9 @@ impl Member {
             None => made_up(&host_name(), Path::new(&args.command[0]))?,
         };
         let told = Told::new(&args.metadata);
+        if told.is_too_long() {
+            return Err(Failed::usage("--metadata is longer than 1 KiB"));
+        }
         let mut config = WorkerHeartbeatConfig::new(id.as_str(), "").initially(|worker| told.fill(worker));
         args.to.apply(&mut config);
         args.place.apply(&mut config);

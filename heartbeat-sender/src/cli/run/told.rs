@@ -37,6 +37,11 @@ impl Told {
         Self { metadata: metadata.iter().cloned().collect(), ..Self::default() }
     }
 
+    /// Whether what was given on the command line is too long for a beat.
+    pub(super) fn is_too_long(&self) -> bool {
+        !self.metadata.is_empty() && self.metadata().is_none()
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         self.is_ready
     }
