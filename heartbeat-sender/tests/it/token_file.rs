@@ -113,7 +113,7 @@ async fn a_refused_token_that_is_still_the_same_waits_for_the_next_beat() {
     expect_refused(&mut outcomes, 0).await;
 
     handle.beat_now();
-    let (_connection, next) = registry.hear().await;
+    let next = connection.hear().await.unwrap();
     assert_eq!((next.seq(), token(&next)), (1, "first"));
     fs::write(&path, "second").unwrap();
     refuse(&mut connection).await;
