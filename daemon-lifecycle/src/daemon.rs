@@ -3,34 +3,46 @@
 mod command;
 mod error;
 mod group;
+mod guard;
 mod lines;
+mod log_file;
 mod members;
 mod output;
 mod signal;
+mod told;
 
 use std::{process::ExitStatus, sync::Arc, time::Duration};
 
-use tokio::task::JoinSet;
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinSet,
+};
 
-pub(crate) use self::error::Tail;
 pub use self::{
     command::DaemonCommand,
-    error::{DaemonError, LineError},
+    error::{DaemonError, LineError, NotifyError},
     output::{OutputLine, OutputStream},
     signal::Signal,
 };
+pub(crate) use self::{error::Tail, members::anyone_runs};
 use self::{
     group::Group,
+    log_file::{LogFile, LogStream},
     output::{LineHook, Output, drain},
+    told::{Patience, Told, listen},
 };
-use crate::poll::{GaveUp, HealthPoll, Healthy, PollError, Wait};
+use crate::{
+    clock::Stopwatch,
+    notify::NotifySocket,
+    poll::{GaveUp, HealthPoll, Healthy, PollError, Wait},
+};
 
 /// How long the pipes of a dead child are still read: a process it left behind may hold them open for ever.
 const PIPE_GRACE: Duration = Duration::from_secs(1);
 /// How long a killed process may take to go.
 const KILL_GRACE: Duration = Duration::from_secs(10);
 
-/// A running child process, leader of a process group of its own.
+/// A running child process in a process group of its own.
 ///
 /// Its output is read all the time, so that it never blocks on a full pipe; the last 100 lines of at most 4 KiB each
 /// are kept. Signals that a terminal sends to this process (Ctrl-C) do not reach the group: whoever starts a daemon
@@ -38,7 +50,8 @@ const KILL_GRACE: Duration = Duration::from_secs(10);
 ///
 /// Dropping a `Daemon` is the last resort: it sends `SIGKILL` to the whole group, without grace and without waiting.
 /// A process that has left the group, by `setsid` for instance, is out of reach for drop and stop alike; and if this
-/// process itself is killed, the daemon stays.
+/// process itself is killed, the daemon stays, unless it was to
+/// [die with its parent](DaemonCommand::die_with_parent).
 ///
 /// # Examples
 ///
@@ -66,26 +79,51 @@ pub struct Daemon {
     group: Group,
     output: Arc<Output>,
     readers: JoinSet<()>,
+    logged: Option<oneshot::Receiver<()>>,
+    told: Option<watch::Receiver<Told>>,
+    listener: JoinSet<()>,
 }
 
 impl Daemon {
-    fn attach(mut group: Group, hook: Option<LineHook>) -> Self {
+    fn attach(mut group: Group, hook: Option<LineHook>, log: Option<(LogFile, oneshot::Receiver<()>)>) -> Self {
         let output = Output::new(hook);
+        let (log, logged) = log.unzip();
+        let stream = || log.clone().map(LogStream::new);
         let mut readers = JoinSet::new();
         let (stdout, stderr) = group.take_output();
         if let Some(pipe) = stdout {
-            readers.spawn(drain(pipe, OutputStream::Stdout, Arc::clone(&output)));
+            readers.spawn(drain(pipe, OutputStream::Stdout, Arc::clone(&output), stream()));
         }
         if let Some(pipe) = stderr {
-            readers.spawn(drain(pipe, OutputStream::Stderr, Arc::clone(&output)));
+            readers.spawn(drain(pipe, OutputStream::Stderr, Arc::clone(&output), stream()));
         }
-        Self { group, output, readers }
+        Self { group, output, readers, logged, told: None, listener: JoinSet::new() }
     }
 
-    /// The process id of the child, which is also the number of its process group.
+    fn listen_at(&mut self, socket: NotifySocket) {
+        let (teller, told) = watch::channel(Told::default());
+        self.listener.spawn(listen(socket, teller));
+        self.told = Some(told);
+    }
+
+    /// The process id of the child.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.group.pid()
+    }
+
+    /// The number of its process group: its own process id, unless it is to
+    /// [die with its parent](DaemonCommand::die_with_parent).
+    #[must_use]
+    pub fn process_group(&self) -> u32 {
+        self.group.number()
+    }
+
+    /// What the daemon last said of itself by `STATUS=`, where it was given a
+    /// [socket](DaemonCommand::notify_socket) for that.
+    #[must_use]
+    pub fn told_status(&self) -> Option<String> {
+        self.told.as_ref().and_then(|told| told.borrow().status.clone())
     }
 
     /// What the daemon wrote last, oldest first: at most 100 lines.
@@ -123,7 +161,7 @@ impl Daemon {
     ///
     /// [`DaemonError::Signal`], with `ESRCH` once the child is known to have ended.
     pub fn signal(&self, signal: Signal) -> Result<(), DaemonError> {
-        self.group.signal_leader(signal)
+        self.group.signal_child(signal)
     }
 
     /// Sends a signal to every process of the group, the child included.
@@ -194,6 +232,42 @@ impl Daemon {
         found.try_recv().map_err(|_| LineError::ChildExited { status, last_lines })
     }
 
+    /// Waits until the daemon has said `READY=1`, as it would to systemd.
+    ///
+    /// A daemon that says `EXTEND_TIMEOUT_USEC=` has that much time from then on, if it is more than it has left.
+    /// Returns at once if it has been heard before.
+    ///
+    /// # Errors
+    ///
+    /// [`NotifyError`] when it did not say so in time or before it ended, with its last `STATUS=` and lines.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the daemon runs on, and what it says meanwhile is known to the next call.
+    pub async fn wait_until_notified(&mut self, timeout: Duration) -> Result<(), NotifyError> {
+        let mut told = self.told.clone().ok_or(NotifyError::NoSocket)?;
+        let since = Stopwatch::start();
+        let mut patience = Patience::new(timeout);
+        loop {
+            let left = {
+                let told = told.borrow_and_update();
+                if told.ready && self.group.try_wait()?.is_none() {
+                    return Ok(());
+                }
+                patience.left(&told, since.elapsed())
+            };
+            tokio::select! {
+                biased;
+                status = self.group.wait() => return Err(self.exited_unready(status?).await),
+                Ok(()) = told.changed() => {}
+                () = tokio::time::sleep(left) => {
+                    let (told, last_lines) = (self.told_status(), self.last_lines());
+                    return Err(NotifyError::TimedOut { waited: since.elapsed(), told, last_lines });
+                }
+            }
+        }
+    }
+
     /// Stops the whole group: `SIGTERM`, then `SIGKILL` for whoever is left after `grace`, and reaps the child.
     ///
     /// `grace` is for all members: a child that leaves its own children to finish is waited for with them. Frozen
@@ -217,9 +291,15 @@ impl Daemon {
             Ok(status) => (status?, false),
             Err(_) => (self.kill().await?, true),
         };
+        self.group.dismiss_guard().await;
         self.read_to_the_end().await;
         let last_lines = self.last_lines();
         Ok(Stopped { status, forced, last_lines })
+    }
+
+    async fn exited_unready(&mut self, status: ExitStatus) -> NotifyError {
+        self.read_to_the_end().await;
+        NotifyError::ChildExited { status, told: self.told_status(), last_lines: self.last_lines() }
     }
 
     /// Waits no longer than the child lives. What succeeded, but after its end, was not its doing.
@@ -249,7 +329,14 @@ impl Daemon {
     }
 
     async fn read_to_the_end(&mut self) {
-        let all_read = async { while self.readers.join_next().await.is_some() {} };
+        let all_read = async {
+            while self.readers.join_next().await.is_some() {}
+            if let Some(logged) = &mut self.logged {
+                // Comes with the end of the thread that writes, whatever that end was.
+                logged.await.ok();
+            }
+            self.logged = None;
+        };
         // Not in time means that someone else holds the pipes; what they write is not the daemon's last word.
         drop(tokio::time::timeout(PIPE_GRACE, all_read).await);
     }

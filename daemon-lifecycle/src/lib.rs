@@ -50,12 +50,16 @@ mod daemon;
 mod endpoint;
 #[cfg(all(feature = "notify", unix))]
 mod notify;
+#[cfg(all(feature = "daemon", unix))]
+mod pid_file;
 #[cfg(feature = "probe")]
 mod poll;
 #[cfg(feature = "probe")]
 mod probe;
 #[cfg(feature = "probe")]
 mod readable;
+#[cfg(all(feature = "daemon", unix))]
+mod supervise;
 
 #[cfg(all(feature = "daemon", not(unix)))]
 compile_error!(
@@ -67,14 +71,23 @@ compile_error!(
 compile_error!("feature `notify` of daemon-lifecycle needs Unix sockets for datagrams");
 
 #[cfg(all(feature = "daemon", unix))]
-pub use daemon::{Daemon, DaemonCommand, DaemonError, LineError, OutputLine, OutputStream, Signal, Stopped};
+pub use daemon::{
+    Daemon, DaemonCommand, DaemonError, LineError, NotifyError, OutputLine, OutputStream, Signal, Stopped,
+};
 #[cfg(feature = "endpoint")]
 pub use endpoint::{Health, Phase};
 #[cfg(all(feature = "notify", unix))]
 pub use notify::{Notification, NotifySocket};
+#[cfg(all(feature = "daemon", unix))]
+pub use pid_file::{PidFile, PidFileError, RunningProcess};
 #[cfg(feature = "probe")]
 pub use poll::{
     ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PollError, PollReport, poll_until_healthy,
 };
 #[cfg(feature = "probe")]
 pub use probe::{Probe, ProbeError, ProbeFailure, UrlError, is_daemon_healthy};
+#[cfg(all(feature = "daemon", unix))]
+pub use supervise::{
+    EndCause, Liveness, NotReady, RestartPolicy, RunEnd, StartLimit, Supervision, SupervisionEnd, Supervisor,
+    SupervisorEvent, SupervisorPhase, SupervisorState,
+};

@@ -8,6 +8,8 @@ mod report;
 
 use std::time::Duration;
 
+#[cfg(all(feature = "daemon", unix))]
+pub(crate) use self::delays::Delays;
 use self::pacing::{Next, Pacing};
 pub use self::{
     config::{FailedAttempt, HealthPoll, HealthPollConfig},

@@ -1,4 +1,4 @@
-use std::{fmt, io, process::ExitStatus, time::Duration};
+use std::{fmt, io, path::PathBuf, process::ExitStatus, time::Duration};
 
 use super::{output::OutputLine, signal::Signal};
 use crate::readable::Readable;
@@ -13,6 +13,31 @@ pub enum DaemonError {
     Spawn {
         /// The program as given.
         program: String,
+        /// The refusal.
+        source: io::Error,
+    },
+    /// The file that was to receive the output could not be opened. Nothing runs.
+    #[error("cannot append to `{}`", .path.display())]
+    #[non_exhaustive]
+    LogFile {
+        /// The file as given.
+        path: PathBuf,
+        /// The refusal.
+        source: io::Error,
+    },
+    /// The socket at which the daemon was to tell that it is ready could not be made. Nothing runs.
+    #[error("cannot listen for notifications")]
+    #[non_exhaustive]
+    NotifySocket {
+        /// The refusal.
+        source: io::Error,
+    },
+    /// The daemon was started, but could not be noted in the pid file. It has been killed.
+    #[error("cannot write to `{}`", .path.display())]
+    #[non_exhaustive]
+    PidFile {
+        /// The file.
+        path: PathBuf,
         /// The refusal.
         source: io::Error,
     },
@@ -73,6 +98,48 @@ pub enum LineError {
     /// The operating system would not say whether the child is alive.
     #[error(transparent)]
     Child(#[from] DaemonError),
+}
+
+/// Why a daemon was not heard to say that it is ready. The daemon itself is left as it is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotifyError {
+    /// The child ended before it said so.
+    #[error("child exited ({status}) before READY=1{}{}", Said(.told), Tail(.last_lines))]
+    #[non_exhaustive]
+    ChildExited {
+        /// How it ended.
+        status: ExitStatus,
+        /// Its last `STATUS=`.
+        told: Option<String>,
+        /// What it wrote last, oldest first.
+        last_lines: Vec<OutputLine>,
+    },
+    /// It did not say so in time; the child still runs.
+    #[error("no READY=1 within {}{}{}", Readable(*.waited), Said(.told), Tail(.last_lines))]
+    #[non_exhaustive]
+    TimedOut {
+        /// How long it was waited for, the time that it asked for included.
+        waited: Duration,
+        /// Its last `STATUS=`.
+        told: Option<String>,
+        /// What it wrote last, oldest first.
+        last_lines: Vec<OutputLine>,
+    },
+    /// It was started without [`DaemonCommand::notify_socket`](crate::DaemonCommand::notify_socket), so nobody listens.
+    #[error("the daemon was started without a socket for notifications")]
+    NoSocket,
+    /// The operating system would not say whether the child is alive.
+    #[error(transparent)]
+    Child(#[from] DaemonError),
+}
+
+struct Said<'a>(&'a Option<String>);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |told| write!(f, "; it said `{told}`"))
+    }
 }
 
 /// The end of the output, as the end of a message.

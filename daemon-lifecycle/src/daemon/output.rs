@@ -9,7 +9,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::lines::LineSplitter;
+use super::{lines::LineSplitter, log_file::LogStream};
 
 /// Lines kept of what a daemon wrote, both streams together.
 const MAX_LINES: usize = 100;
@@ -126,12 +126,23 @@ impl fmt::Debug for Output {
 }
 
 /// Reads a pipe to its end, so that the daemon never blocks on a full one.
-pub(crate) async fn drain(mut pipe: impl AsyncRead + Unpin, stream: OutputStream, output: Arc<Output>) {
+pub(crate) async fn drain(
+    mut pipe: impl AsyncRead + Unpin,
+    stream: OutputStream,
+    output: Arc<Output>,
+    mut log: Option<LogStream>,
+) {
     let mut chunk = vec![0; 8 * 1024];
     let mut splitter = LineSplitter::default();
     // A pipe that cannot be read any more has ended as far as anyone can tell.
     while let Ok(read @ 1..) = pipe.read(&mut chunk).await {
+        if let Some(log) = &mut log {
+            log.feed(&chunk[..read]);
+        }
         splitter.feed(&chunk[..read], |text| output.push(OutputLine { stream, text }));
+    }
+    if let Some(log) = log {
+        log.finish();
     }
     if let Some(text) = splitter.finish() {
         output.push(OutputLine { stream, text });
@@ -145,7 +156,7 @@ mod tests {
     use super::{MAX_LINES, Output, OutputLine, OutputStream, drain};
 
     async fn write(output: &Arc<Output>, text: &str) {
-        drain(text.as_bytes(), OutputStream::Stdout, Arc::clone(output)).await;
+        drain(text.as_bytes(), OutputStream::Stdout, Arc::clone(output), None).await;
     }
 
     fn starts_with(prefix: &'static str) -> impl FnMut(&OutputLine) -> Option<String> + Send {

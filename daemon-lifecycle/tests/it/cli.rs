@@ -8,20 +8,25 @@ fn wait(args: &[&str]) -> Output {
 
 /// Runs the binary in the environment of this test, less what would set its flags.
 fn run(args: &[&str]) -> Output {
+    command(args).output().expect("the binary starts")
+}
+
+pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_daemon-lifecycle"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HEARTBEAT_") {
             command.env_remove(name);
         }
     }
-    command.args(args).output().expect("the binary starts")
+    command.args(args);
+    command
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 

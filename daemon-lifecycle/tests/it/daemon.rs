@@ -9,55 +9,12 @@ use daemon_lifecycle::{
     Signal,
 };
 
-use crate::server::{Refusing, Server, status};
+use crate::{
+    process::{Folder, PATIENCE, bounded, gone, kill, line, runs, sh, start, texts},
+    server::{Refusing, Server, status},
+};
 
-/// Only a test that fails runs into this.
-const PATIENCE: Duration = Duration::from_secs(60);
 const HOUR_MS: u64 = 3_600_000;
-
-fn sh(script: &str) -> DaemonCommand {
-    Daemon::command("sh").args(["-c", script])
-}
-
-fn start(script: &str) -> Daemon {
-    sh(script).spawn().expect("sh starts")
-}
-
-async fn bounded<T>(wait: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, wait).await.expect("not to hang")
-}
-
-/// The rest of the first line that starts with `prefix`.
-async fn line(daemon: &mut Daemon, prefix: &'static str) -> String {
-    let find = move |line: &OutputLine| line.text.strip_prefix(prefix).map(str::to_owned);
-    daemon.wait_for_line(find, PATIENCE).await.expect("the line")
-}
-
-fn texts(lines: &[OutputLine]) -> Vec<&str> {
-    lines.iter().map(|line| line.text.as_str()).collect()
-}
-
-/// Whether a process that is not our child runs; a dead one that nobody has reaped does not.
-fn runs(pid: &str) -> bool {
-    if cfg!(target_os = "linux") {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-        return stat.is_ok_and(|stat| !stat.contains(") Z ") && !stat.contains(") X "));
-    }
-    Command::new("kill").args(["-0", pid]).status().expect("kill starts").success()
-}
-
-async fn gone(pid: &str) {
-    bounded(async {
-        while runs(pid) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-}
-
-fn kill(pid: &str) {
-    assert!(Command::new("kill").args(["-KILL", pid]).status().expect("kill starts").success());
-}
 
 /// Attempts an hour apart.
 fn slow_poll(url: String) -> HealthPoll {
@@ -318,6 +275,76 @@ async fn a_prepared_command_keeps_its_settings_and_loses_its_output() {
     let mut daemon = DaemonCommand::from(command).spawn().expect("sh starts");
     line(&mut daemon, "/meant/so").await;
     bounded(daemon.stop(PATIENCE)).await.expect("a child to stop");
+}
+
+#[tokio::test]
+async fn output_is_appended_to_a_file_line_by_line() {
+    let folder = Folder::new();
+    let path = folder.join("log");
+    for word in ["one", "two"] {
+        let mut daemon =
+            sh(&format!("echo {word}; printf 'no newline' >&2")).log_file(&path).spawn().expect("sh starts");
+        bounded(daemon.wait()).await.expect("a child");
+        bounded(daemon.stop(PATIENCE)).await.expect("a child to stop");
+    }
+    let log = std::fs::read_to_string(&path).expect("a file");
+    let mut lines: Vec<&str> = log.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["no newline", "no newline", "one", "two"]);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_does_not_hold_up_the_daemon() {
+    let mib = "head -c 1048576 /dev/zero | tr '\\0' x | fold -w 60";
+    let mut daemon = sh(&format!("{mib}; echo; echo done")).log_file("/dev/full").spawn().expect("sh starts");
+    assert!(bounded(daemon.wait()).await.expect("a child").success());
+    line(&mut daemon, "done").await;
+    bounded(daemon.stop(PATIENCE)).await.expect("a child to stop");
+}
+
+#[tokio::test]
+async fn a_log_file_that_cannot_be_opened_is_named_and_nothing_is_started() {
+    let error = sh("exit 0").log_file("/no/such/folder/log").spawn().expect_err("no such folder");
+    assert!(matches!(error, DaemonError::LogFile { .. }));
+    assert_eq!(error.to_string(), "cannot append to `/no/such/folder/log`");
+}
+
+#[tokio::test]
+async fn a_daemon_with_a_session_of_its_own_has_no_terminal_and_is_stopped_with_its_group() {
+    let script = "echo session $(ps -o sid= -p $$); sleep 600 & echo grandchild $!; wait";
+    let mut daemon = sh(script).own_session().spawn().expect("sh starts");
+    let session = line(&mut daemon, "session ").await;
+    assert_eq!(session.trim(), daemon.pid().to_string());
+    let grandchild = line(&mut daemon, "grandchild ").await;
+    bounded(daemon.stop(PATIENCE)).await.expect("a group to stop");
+    assert!(!runs(&grandchild));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_guard_outlives_the_signals_of_its_group_and_ends_with_the_daemon() {
+    let mut daemon = sh(&family("echo bye; exit 0")).die_with_parent().spawn().expect("sh starts");
+    let grandchild = line(&mut daemon, "grandchild ").await;
+    let guard = daemon.process_group().to_string();
+    assert_ne!(guard, daemon.pid().to_string());
+    assert!(runs(&guard));
+    let stopped = bounded(daemon.stop(PATIENCE)).await.expect("a group to stop");
+    assert!(!stopped.forced, "a guard must not be waited for");
+    assert!(texts(&stopped.last_lines).contains(&"bye"), "{:?}", stopped.last_lines);
+    assert!(!runs(&grandchild) && !runs(&guard));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_dropped_daemon_takes_its_guard_along() {
+    let mut daemon = sh(&family("")).die_with_parent().spawn().expect("sh starts");
+    let grandchild = line(&mut daemon, "grandchild ").await;
+    let processes = [daemon.process_group().to_string(), daemon.pid().to_string(), grandchild];
+    drop(daemon);
+    for process in &processes {
+        gone(process).await;
+    }
 }
 
 #[test]

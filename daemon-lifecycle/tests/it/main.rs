@@ -8,7 +8,17 @@ mod daemon;
 mod endpoint;
 #[cfg(all(feature = "notify", unix))]
 mod notify;
+#[cfg(all(feature = "daemon", unix))]
+mod pid_file;
 #[cfg(feature = "probe")]
 mod probe;
+#[cfg(all(feature = "daemon", unix))]
+mod process;
+#[cfg(all(feature = "daemon", unix))]
+mod readiness;
+#[cfg(all(feature = "cli", feature = "daemon", unix))]
+mod run;
 #[cfg(feature = "probe")]
 mod server;
+#[cfg(all(feature = "daemon", unix))]
+mod supervise;

@@ -49,7 +49,7 @@ async fn heard(program: &str, args: &[&str]) -> Option<(Vec<Notification>, Outpu
     }
 }
 
-fn skipped(program: &str) {
+pub(crate) fn skipped(program: &str) {
     // Not println, which the test harness would swallow.
     writeln!(io::stdout(), "skipped: {program} not found (cargo xtask setup)").expect("standard output");
 }

@@ -10,7 +10,7 @@ use daemon_lifecycle::{FailedAttempt, HealthPoll, HealthPollConfig};
 
 use crate::{duration, report::say};
 
-/// Waits until daemons really accept requests.
+/// Starts daemons, and waits until they really accept requests.
 #[derive(Debug, Parser)]
 #[command(version, disable_help_subcommand = true)]
 pub(crate) struct Args {
@@ -21,6 +21,8 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Wait(Wait),
+    #[cfg(all(feature = "daemon", unix))]
+    Run(crate::run::Run),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell
@@ -86,7 +88,7 @@ impl Wait {
 }
 
 /// A line whenever a URL fails in a way it did not fail the time before.
-fn tell_changes() -> impl Fn(&FailedAttempt<'_>) + Send + Sync + 'static {
+pub(crate) fn tell_changes() -> impl Fn(&FailedAttempt<'_>) + Send + Sync + 'static {
     let before = Mutex::new(None);
     move |attempt| {
         let kind = Some(attempt.error.kind());

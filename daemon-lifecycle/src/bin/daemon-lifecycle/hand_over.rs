@@ -15,9 +15,14 @@ pub(crate) fn to(program: &OsStr, args: &[OsString]) -> u8 {
         Ok(code) => code,
         Err(error) => {
             say(format_args!("error: cannot run `{}`: {error}", program.to_string_lossy()));
-            if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN }
+            refused(&error)
         }
     }
+}
+
+/// What to exit with when a program could not be started.
+pub(crate) fn refused(error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN }
 }
 
 /// Becomes the command, so that signals and its end need no passing on.

@@ -1,9 +1,11 @@
-//! Waits on the command line for daemons to become healthy.
+//! Starts daemons, and waits for them to become healthy, on the command line.
 
 mod args;
 mod duration;
 mod hand_over;
 mod report;
+#[cfg(all(feature = "daemon", unix))]
+mod run;
 mod wait;
 
 use std::{error::Error, process::ExitCode};
@@ -24,6 +26,8 @@ const TIMEOUT: u8 = 124;
 fn main() -> ExitCode {
     match Args::parse().command {
         Command::Wait(wait) => ExitCode::from(run(&wait)),
+        #[cfg(all(feature = "daemon", unix))]
+        Command::Run(run) => ExitCode::from(run::supervise(&run)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), env!("CARGO_BIN_NAME"), &mut script);

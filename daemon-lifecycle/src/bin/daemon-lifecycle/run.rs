@@ -1,0 +1,143 @@
+mod args;
+mod report;
+
+use std::{error::Error, io, path::Path, time::Duration};
+
+use daemon_lifecycle::{PidFile, PidFileError, Signal, Supervision};
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(crate) use self::args::Run;
+use self::report::CANNOT_GO_ON;
+use crate::{USAGE, report::say};
+
+/// A standard stream that nobody reads may hold up the task that passes on output, and there are two. The rest goes on.
+const WORKERS: usize = 4;
+/// What whoever is replaced may take beyond the grace of its daemon, which we take to be like ours.
+const TO_WIND_UP: Duration = Duration::from_secs(5);
+const PID_FILE_HELD: u8 = 1;
+
+/// Supervises until it is over. Returns an exit code.
+pub(crate) fn supervise(run: &Run) -> u8 {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return cannot("start", &error),
+    };
+    let code = runtime.block_on(until_over(run));
+    // Whoever writes to a stream that nobody reads is not waited for.
+    runtime.shutdown_background();
+    code
+}
+
+async fn until_over(run: &Run) -> u8 {
+    let mut supervisor = match run.supervisor() {
+        Ok(supervisor) => supervisor,
+        Err(error) => {
+            say(format_args!("error: {error}"));
+            return USAGE;
+        }
+    };
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return cannot("listen for signals", &error),
+    };
+    if let Some(path) = &run.pid_file {
+        let claimed = tokio::select! {
+            claimed = claim(path, run) => claimed,
+            signal = signals.stop() => return 128 + signal,
+        };
+        match claimed {
+            Ok(pid_file) => supervisor = supervisor.pid_file(pid_file),
+            Err(error) => return refused(&error),
+        }
+    }
+    let output = run.output;
+    let supervision = supervisor.on_event(move |event| report::event(output, event)).spawn();
+    let signal = tokio::select! {
+        end = supervision.over() => {
+            let code = report::exit_code(&end);
+            report::end(output, &end, code);
+            return code;
+        }
+        signal = pass_on_until_stop(&mut signals, &supervision) => signal,
+    };
+    let code = 128 + signal;
+    tokio::select! {
+        end = supervision.stop() => report::end(output, &end, code),
+        // Drops the supervision, which kills.
+        _ = signals.stop() => say(format_args!("error: killed, as it was told twice to stop")),
+    }
+    code
+}
+
+async fn claim(path: &Path, run: &Run) -> Result<PidFile, PidFileError> {
+    if run.replace { PidFile::replace(path, run.stop_grace + TO_WIND_UP).await } else { PidFile::claim(path) }
+}
+
+fn refused(error: &PidFileError) -> u8 {
+    if error.is_occupied() {
+        say(format_args!("error: {error}; --replace ends it"));
+        return PID_FILE_HELD;
+    }
+    let cause = error.source().map(|cause| format!(": {cause}"));
+    say(format_args!("error: {error}{}", cause.unwrap_or_default()));
+    CANNOT_GO_ON
+}
+
+fn cannot(what: &str, error: &io::Error) -> u8 {
+    say(format_args!("error: cannot {what}: {error}"));
+    CANNOT_GO_ON
+}
+
+/// The number of the signal that says to stop.
+async fn pass_on_until_stop(signals: &mut Signals, supervision: &Supervision) -> u8 {
+    loop {
+        match signals.recv().await {
+            Received::Stop(signal) => return signal,
+            Received::PassOn(signal) => supervision.signal(signal).await,
+        }
+    }
+}
+
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+    user1: tokio::signal::unix::Signal,
+    user2: tokio::signal::unix::Signal,
+}
+
+enum Received {
+    Stop(u8),
+    PassOn(Signal),
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
+        })
+    }
+
+    async fn recv(&mut self) -> Received {
+        tokio::select! {
+            _ = self.interrupt.recv() => Received::Stop(2),
+            _ = self.terminate.recv() => Received::Stop(15),
+            _ = self.hangup.recv() => Received::PassOn(Signal::Hangup),
+            _ = self.user1.recv() => Received::PassOn(Signal::User1),
+            _ = self.user2.recv() => Received::PassOn(Signal::User2),
+        }
+    }
+
+    async fn stop(&mut self) -> u8 {
+        loop {
+            if let Received::Stop(signal) = self.recv().await {
+                return signal;
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+use daemon_lifecycle::{
+    Daemon, DaemonCommand, HealthPoll, HealthPollConfig, Liveness, OutputLine, OutputStream, Probe, RestartPolicy,
+    Supervisor, UrlError,
+};
+
+use crate::{
+    args::{Output, tell_changes},
+    duration,
+    report::{put, say},
+};
+
+/// Run a command as a daemon: wait until it is ready, watch it, start it again when it ends, and stop all of it.
+///
+/// INT and TERM stop it, and a second one kills it; HUP, USR1 and USR2 are passed on. What it writes is passed on line
+/// by line. What happens is told on standard error, or with --output json on standard output, one object per line.
+///
+/// Exit codes: its own, or 128 and the signal that ended it or this; 1 not healthy any more, or the pid file is held, 2
+/// usage, 3 it ended before it was ready, 124 not ready in time, 125 this program cannot go on, 126 it cannot be run, 127
+/// it is not found. Durations are numbers with a unit: 500ms, 1.5s, 2m, 1h.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// It is ready once this answers with 2xx; a URL without a path means /health
+    #[arg(long, env = "HEARTBEAT_RUN_READY_URL", value_name = "URL", group = "ready")]
+    ready_url: Option<String>,
+    /// It is ready once it writes a line that contains this
+    #[arg(long, env = "HEARTBEAT_RUN_READY_LINE", value_name = "TEXT", group = "ready")]
+    ready_line: Option<String>,
+    /// It is ready once it says READY=1 at the socket in NOTIFY_SOCKET, as to systemd
+    #[arg(long, env = "HEARTBEAT_RUN_READY_NOTIFY", group = "ready")]
+    ready_notify: bool,
+    /// The longest to wait until it is ready
+    #[arg(long, env = "HEARTBEAT_RUN_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
+    timeout: Duration,
+    /// Once ready, start it again when this fails
+    #[arg(long, env = "HEARTBEAT_RUN_LIVENESS_URL", value_name = "URL")]
+    liveness_url: Option<String>,
+    /// The pause between two questions of --liveness-url
+    #[arg(long, env = "HEARTBEAT_RUN_LIVENESS_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    liveness_interval: Duration,
+    /// How often in a row --liveness-url may fail, the last time included
+    #[arg(long, env = "HEARTBEAT_RUN_LIVENESS_FAILURES", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    liveness_failures: u32,
+    /// After which ends to start it again, unless it was started 5 times within 10 s
+    #[arg(long, env = "HEARTBEAT_RUN_RESTART", value_enum, default_value_t = Restart::OnFailure)]
+    restart: Restart,
+    /// How long it may take to end before it is killed
+    #[arg(long, env = "HEARTBEAT_RUN_STOP_GRACE", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    pub(crate) stop_grace: Duration,
+    /// Hold this file while running, and refuse to run if another does
+    #[arg(long, env = "HEARTBEAT_RUN_PID_FILE", value_name = "FILE")]
+    pub(crate) pid_file: Option<PathBuf>,
+    /// End whoever holds the pid file, and the daemon that was left behind there
+    #[arg(long, env = "HEARTBEAT_RUN_REPLACE", requires = "pid_file")]
+    pub(crate) replace: bool,
+    /// Append what it writes to this file too
+    #[arg(long, env = "HEARTBEAT_RUN_LOG_FILE", value_name = "FILE")]
+    log_file: Option<PathBuf>,
+    /// Kill it when this program is killed (Linux)
+    #[arg(long, env = "HEARTBEAT_RUN_DIE_WITH_PARENT")]
+    die_with_parent: bool,
+    /// How to tell what happens
+    #[arg(long, env = "HEARTBEAT_RUN_OUTPUT", value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+    /// What to run
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Restart {
+    Never,
+    OnFailure,
+    Always,
+}
+
+impl Run {
+    /// What there is to supervise, and how.
+    pub(crate) fn supervisor(&self) -> Result<Supervisor, String> {
+        let mut supervisor = Supervisor::new(self.daemon())
+            .restart(match self.restart {
+                Restart::Never => RestartPolicy::Never,
+                Restart::OnFailure => RestartPolicy::OnFailure,
+                Restart::Always => RestartPolicy::Always,
+            })
+            .start_timeout(self.timeout)
+            .stop_grace(self.stop_grace);
+        if let Some(url) = &self.ready_url {
+            supervisor = supervisor.ready_when_healthy(poll(url)?);
+        }
+        if let Some(text) = self.ready_line.clone() {
+            supervisor = supervisor.ready_on_line(move |line| line.text.contains(&text));
+        }
+        if self.ready_notify {
+            supervisor = supervisor.ready_when_notified();
+        }
+        if let Some(url) = &self.liveness_url {
+            let probe = Probe::new(url).map_err(|error: UrlError| error.to_string())?;
+            let (pause, failures) = (self.liveness_interval, self.liveness_failures);
+            supervisor = supervisor.liveness(Liveness { pause, failures, ..Liveness::new(probe) });
+        }
+        Ok(supervisor)
+    }
+
+    fn daemon(&self) -> impl FnMut() -> DaemonCommand + Send + 'static {
+        let words = self.command.clone();
+        let (log_file, die_with_parent, output) = (self.log_file.clone(), self.die_with_parent, self.output);
+        move || {
+            let (program, args) = words.split_first().expect("clap requires a command");
+            let mut daemon = Daemon::command(program).args(args).on_line(move |line| pass_on(output, line));
+            if let Some(path) = &log_file {
+                daemon = daemon.log_file(path);
+            }
+            if die_with_parent { daemon.die_with_parent() } else { daemon }
+        }
+    }
+}
+
+/// Standard output is for what happens, where that is wanted as data.
+fn pass_on(output: Output, line: &OutputLine) {
+    match (output, line.stream) {
+        (Output::Table, OutputStream::Stdout) => put(&line.text),
+        (Output::Table, OutputStream::Stderr) | (Output::Json, _) => say(format_args!("{}", line.text)),
+    }
+}
+
+fn poll(url: &str) -> Result<HealthPoll, String> {
+    let config = HealthPollConfig { url: url.to_owned(), max_attempts: u32::MAX, ..HealthPollConfig::default() };
+    let poll = HealthPoll::from(config).on_failed_attempt(tell_changes());
+    poll.validate().map_err(|error| error.to_string())?;
+    Ok(poll)
+}

@@ -1,0 +1,113 @@
+use std::{os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
+
+use daemon_lifecycle::{DaemonError, EndCause, RunEnd, SupervisionEnd, SupervisorEvent};
+use serde_json::{Value, json};
+
+use crate::{
+    TIMEOUT,
+    args::Output,
+    hand_over,
+    report::{put, say},
+};
+
+const FAILED: u8 = 1;
+/// As `wait` has it for a child that ends before it is ready.
+const ENDED_UNREADY: u8 = 3;
+pub(crate) const CANNOT_GO_ON: u8 = 125;
+
+/// Tells what has happened.
+pub(crate) fn event(output: Output, event: &SupervisorEvent) {
+    match output {
+        Output::Table => say(format_args!("{event}")),
+        Output::Json => put(&json(event).to_string()),
+    }
+}
+
+/// Tells how all ended, where that is not what was told last.
+pub(crate) fn end(output: Output, end: &SupervisionEnd, exit_code: u8) {
+    match output {
+        Output::Table => match end {
+            SupervisionEnd::CrashLoop { .. } | SupervisionEnd::Failed(_) => say(format_args!("error: {end}")),
+            _ => {}
+        },
+        Output::Json => put(&json!({"event": "over", "exit_code": exit_code, "why": end.to_string()}).to_string()),
+    }
+}
+
+/// What to exit with, if nobody asked for the end.
+pub(crate) fn exit_code(end: &SupervisionEnd) -> u8 {
+    match end {
+        SupervisionEnd::Over(end) | SupervisionEnd::Stopped(end) => of_run(end),
+        SupervisionEnd::CrashLoop { last, .. } => of_run(last).max(FAILED),
+        SupervisionEnd::Failed(error) => of_error(error),
+        _ => CANNOT_GO_ON,
+    }
+}
+
+fn of_run(end: &RunEnd) -> u8 {
+    match &end.cause {
+        EndCause::NotReady(error) if error.exit_status().is_some() => ENDED_UNREADY,
+        EndCause::NotReady(_) => TIMEOUT,
+        EndCause::Unhealthy(_) => FAILED,
+        EndCause::NotStarted(error) => of_error(error),
+        _ => end.status.map_or(FAILED, of_status),
+    }
+}
+
+fn of_error(error: &DaemonError) -> u8 {
+    match error {
+        DaemonError::Spawn { source, .. } => hand_over::refused(source),
+        _ => CANNOT_GO_ON,
+    }
+}
+
+fn of_status(status: ExitStatus) -> u8 {
+    let signal = status.signal().map(|signal| signal.saturating_add(128));
+    status.code().or(signal).and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED)
+}
+
+fn json(event: &SupervisorEvent) -> Value {
+    match event {
+        SupervisorEvent::Started { run, pid, .. } => json!({"event": "started", "run": run, "pid": pid}),
+        SupervisorEvent::Ready { run, after, .. } => {
+            json!({"event": "ready", "run": run, "after_ms": millis(*after)})
+        }
+        SupervisorEvent::Stopping { run, why, .. } => json!({"event": "stopping", "run": run, "why": why}),
+        SupervisorEvent::Ended(end) => ended(end),
+        SupervisorEvent::Restarting { run, after, .. } => {
+            json!({"event": "restarting", "run": run, "after_ms": millis(*after)})
+        }
+        _ => json!({"event": "other", "text": event.to_string()}),
+    }
+}
+
+fn ended(end: &RunEnd) -> Value {
+    let lines = end.last_lines.iter().map(|line| json!({"stream": line.stream.to_string(), "text": line.text}));
+    json!({
+        "event": "ended",
+        "run": end.run,
+        "cause": cause(&end.cause),
+        "why": end.cause.to_string(),
+        "code": end.status.and_then(|status| status.code()),
+        "signal": end.status.and_then(|status| status.signal()),
+        "forced": end.forced,
+        "ready_for_ms": millis(end.ready_for),
+        "last_lines": lines.collect::<Vec<_>>(),
+    })
+}
+
+fn cause(cause: &EndCause) -> &'static str {
+    match cause {
+        EndCause::Exited => "exited",
+        EndCause::NotReady(_) => "not_ready",
+        EndCause::Unhealthy(_) => "unhealthy",
+        EndCause::Ordered(_) => "ordered",
+        EndCause::Stopped => "stopped",
+        EndCause::NotStarted(_) => "not_started",
+        _ => "other",
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

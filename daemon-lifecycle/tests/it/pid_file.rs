@@ -1,0 +1,93 @@
+use std::{fs, process::Command, time::Duration};
+
+use daemon_lifecycle::{PidFile, PidFileError};
+
+use crate::process::{Folder, PATIENCE, bounded, line, start};
+
+#[test]
+fn a_claim_is_held_by_one_and_ends_when_it_is_dropped() {
+    let folder = Folder::new();
+    let path = folder.join("pid");
+    let claim = PidFile::claim(&path).expect("nobody is there");
+    let text = fs::read_to_string(&path).expect("a file");
+    assert_eq!(text.lines().next(), Some(std::process::id().to_string().as_str()));
+    let error = PidFile::claim(&path).expect_err("it is claimed");
+    assert!(
+        matches!(&error, PidFileError::Running { process: Some(process), .. } if process.pid == std::process::id())
+    );
+    drop(claim);
+    assert!(!path.exists());
+    drop(PidFile::claim(&path).expect("nobody is there any more"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_is_there_is_named_with_pid_and_age() {
+    let folder = Folder::new();
+    let path = folder.join("pid");
+    let _claim = PidFile::claim(&path).expect("nobody is there");
+    let message = PidFile::claim(&path).expect_err("it is claimed").to_string();
+    let expected = format!("`{}` is held by process {}, which has run for ", path.display(), std::process::id());
+    assert!(message.starts_with(&expected), "{message}");
+}
+
+#[test]
+fn a_stale_file_is_taken_over_whatever_it_says() {
+    let folder = Folder::new();
+    let path = folder.join("pid");
+    let this = std::process::id();
+    let mut dead = Command::new("true").spawn().expect("true starts");
+    dead.wait().expect("a child");
+    for text in [
+        String::new(),
+        "junk".to_owned(),
+        // Not locked, so written by a process that is gone, whoever has its pid now.
+        format!("{this}\nstart 1\nboot 5f1c\ndaemon {this} {this} 1\n"),
+        format!("{}\n", dead.id()),
+    ] {
+        fs::write(&path, &text).expect("a file");
+        drop(PidFile::claim(&path).unwrap_or_else(|error| panic!("{text:?}: {error}")));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_daemon_that_was_left_behind_is_found_by_its_start_and_replaced() {
+    let folder = Folder::new();
+    let path = folder.join("pid");
+    let mut daemon = start("sleep 600 & trap '' TERM; echo up; while :; do sleep 0.02; done");
+    line(&mut daemon, "up").await;
+    let left = {
+        let mut claim = PidFile::claim(&path).expect("nobody is there");
+        claim.record(&daemon).expect("a file");
+        // As if the claiming process had been killed: the file stays, the lock goes.
+        fs::read(&path).expect("a file")
+    };
+    fs::write(&path, left).expect("a file");
+
+    let error = PidFile::claim(&path).expect_err("the daemon lives");
+    let PidFileError::LeftBehind { process, group, .. } = &error else { panic!("{error}") };
+    assert_eq!((process.pid, *group), (daemon.pid(), daemon.process_group()));
+    assert!(error.to_string().contains(&format!("its daemon, process {}, which has run for", daemon.pid())), "{error}");
+
+    let claim = bounded(PidFile::replace(&path, Duration::from_millis(50))).await.expect("to take its place");
+    assert_eq!(bounded(daemon.wait()).await.expect("a child").to_string(), "signal: 9 (SIGKILL)");
+    drop(claim);
+    bounded(daemon.stop(PATIENCE)).await.expect("a group to stop");
+}
+
+#[tokio::test]
+async fn a_claim_of_this_process_is_not_replaced() {
+    let folder = Folder::new();
+    let path = folder.join("pid");
+    let _claim = PidFile::claim(&path).expect("nobody is there");
+    let error = bounded(PidFile::replace(&path, Duration::ZERO)).await.expect_err("it would be our own end");
+    assert!(matches!(error, PidFileError::Running { .. }), "{error}");
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_named() {
+    let error = PidFile::claim("/no/such/folder/pid").expect_err("no such folder");
+    assert!(!error.is_occupied());
+    assert_eq!(error.to_string(), "cannot use `/no/such/folder/pid` as a pid file");
+}

@@ -1,0 +1,232 @@
+//! `daemon-lifecycle run`, from outside.
+
+use std::{process::Output, time::Duration};
+
+use daemon_lifecycle::{Daemon, DaemonCommand, OutputLine, Signal};
+
+use crate::{
+    cli::{command, stderr, stdout},
+    process::{Folder, PATIENCE, bounded, gone, kill, line, runs},
+    server::{Refusing, Server, status},
+};
+
+/// A shell script under `run`, with these options.
+fn under_run(options: &[&str], script: &str) -> std::process::Command {
+    command(&[&["run"], options, &["--", "sh", "-c", script]].concat())
+}
+
+async fn run(options: &[&str], script: &str) -> Output {
+    let mut command = tokio::process::Command::from(under_run(options, script));
+    bounded(command.kill_on_drop(true).output()).await.expect("the binary starts")
+}
+
+fn start(options: &[&str], script: &str) -> Daemon {
+    DaemonCommand::from(under_run(options, script)).spawn().expect("the binary starts")
+}
+
+async fn code(daemon: &mut Daemon) -> Option<i32> {
+    bounded(daemon.wait()).await.expect("a child").code()
+}
+
+#[tokio::test]
+async fn the_exit_code_is_that_of_the_command() {
+    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137)] {
+        let output = run(&["--restart", "never"], script).await;
+        assert_eq!(output.status.code(), Some(code), "{script}: {}", stderr(&output));
+    }
+}
+
+#[tokio::test]
+async fn each_way_not_to_be_ready_has_its_exit_code() {
+    let refusing = Refusing::new().url();
+    for (options, script, code) in [
+        (["--ready-url", &refusing, "--timeout", "60s"], "exit 0", 3),
+        (["--ready-line", "up", "--timeout", "60s"], "exit 1", 3),
+        (["--ready-line", "up", "--timeout", "50ms"], "exec sleep 600", 124),
+        (["--ready-url", &refusing, "--timeout", "50ms"], "exec sleep 600", 124),
+        (["--ready-url", "ftp://x", "--timeout", "50ms"], "exec sleep 600", 2),
+    ] {
+        let output = run(&[&["--restart", "never"], &options[..]].concat(), script).await;
+        assert_eq!(output.status.code(), Some(code), "{options:?} {script}: {}", stderr(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_run_has_its_exit_code() {
+    for (program, code) in [("/no/such/program", 127), ("/dev/null", 126)] {
+        let output = command(&["run", "--", program]).output().expect("the binary starts");
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert!(stderr(&output).contains(program), "{}", stderr(&output));
+    }
+    let output = command(&["run"]).output().expect("the binary starts");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_crash_loop_is_given_up_with_the_last_lines_and_its_exit_code() {
+    let output = run(&[], "echo no licence; exit 4").await;
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.contains("error: given up after 5 starts in 10 s: run 5: ended (exit status: 4)"), "{told}");
+    assert!(told.trim_end().ends_with("stdout: no licence"), "{told}");
+    assert_eq!(stdout(&output), "no licence\n".repeat(5), "what it writes is passed on");
+}
+
+#[tokio::test]
+async fn what_happens_is_told_as_json() {
+    let script = "echo to stdout; echo up >&2; exit 9";
+    let options = ["--restart", "never", "--ready-line", "up", "--output", "json"];
+    let output = run(&options, script).await;
+    let events: Vec<serde_json::Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let names: Vec<&str> = events.iter().filter_map(|event| event["event"].as_str()).collect();
+    assert!(names == ["started", "ready", "ended", "over"] || names == ["started", "ended", "over"], "{names:?}");
+    let ended = &events[events.len() - 2];
+    assert_eq!((&ended["run"], &ended["code"], &ended["signal"]), (&1.into(), &9.into(), &serde_json::Value::Null));
+    assert_eq!(ended["last_lines"].as_array().map(Vec::len), Some(2));
+    assert_eq!(events.last().expect("an end")["exit_code"], output.status.code().expect("a code"));
+    assert!(stderr(&output).contains("to stdout"), "standard output is for data alone");
+}
+
+#[tokio::test]
+async fn term_stops_the_whole_group_and_hup_is_passed_on() {
+    let script = "trap 'echo hup' HUP; sleep 600 & echo grandchild $!; echo up; while :; do sleep 0.02; done";
+    let mut daemon = start(&["--ready-line", "up"], script);
+    let grandchild = line(&mut daemon, "grandchild ").await;
+    line(&mut daemon, "run 1: ready").await;
+    daemon.signal(Signal::Hangup).expect("a child");
+    line(&mut daemon, "hup").await;
+    daemon.signal(Signal::Terminate).expect("a child");
+    assert_eq!(code(&mut daemon).await, Some(143));
+    assert!(!runs(&grandchild));
+}
+
+#[tokio::test]
+async fn a_second_signal_kills() {
+    let mut daemon = start(&["--stop-grace", "600s"], "trap '' TERM; echo up $$; while :; do sleep 0.02; done");
+    let child = line(&mut daemon, "up ").await;
+    daemon.signal(Signal::Terminate).expect("a child");
+    line(&mut daemon, "run 1: stopping").await;
+    daemon.signal(Signal::Interrupt).expect("a child");
+    assert_eq!(code(&mut daemon).await, Some(143));
+    gone(&child).await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_fails_its_liveness_url_ends_with_1() {
+    let server = Server::answering(status("503 Service Unavailable", "deadlock")).await;
+    let url = server.url("/livez");
+    let options = ["--restart", "never", "--liveness-url", &url, "--liveness-interval", "1ms"];
+    let output = run(&options, "exec sleep 600").await;
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("not healthy any more: "), "{}", stderr(&output));
+    assert!(stderr(&output).contains("503"), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn readiness_by_systemd_notify_is_heard() {
+    let script = "command -v systemd-notify >/dev/null || exit 127; systemd-notify --ready && exec sleep 600";
+    let mut daemon = start(&["--ready-notify", "--restart", "never"], script);
+    let ready = |line: &OutputLine| line.text.starts_with("run 1: ready").then_some(());
+    if daemon.wait_for_line(ready, PATIENCE).await.is_err() {
+        assert!(daemon.last_lines().iter().any(|line| line.text.contains("127")), "{:?}", daemon.last_lines());
+        return crate::notify::skipped("systemd-notify");
+    }
+    daemon.signal(Signal::Interrupt).expect("a child");
+    assert_eq!(code(&mut daemon).await, Some(130));
+}
+
+#[tokio::test]
+async fn one_pid_file_has_one_daemon_unless_it_is_replaced() {
+    let folder = Folder::new();
+    let (path, log) = (folder.join("pid"), folder.join("log"));
+    let (path, log) = (path.to_str().expect("a name"), log.to_str().expect("a name"));
+    let script = "echo up $$; exec sleep 600";
+    let mut first = start(&["--pid-file", path, "--log-file", log], script);
+    let child = line(&mut first, "up ").await;
+
+    let output = run(&["--pid-file", path], script).await;
+    assert_eq!(output.status.code(), Some(1));
+    let held = format!("error: `{path}` is held by process {}", first.pid());
+    assert!(stderr(&output).starts_with(&held), "{}", stderr(&output));
+
+    let mut second = start(&["--pid-file", path, "--replace"], script);
+    line(&mut second, "up ").await;
+    assert_eq!(code(&mut first).await, Some(143));
+    assert!(!runs(&child));
+    assert!(std::fs::read_to_string(log).expect("a file").starts_with("up "));
+    second.signal(Signal::Terminate).expect("a child");
+    assert_eq!(code(&mut second).await, Some(143));
+    assert!(!std::path::Path::new(path).exists());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_orphan_that_keeps_its_port_is_found_and_replaced() {
+    let folder = Folder::new();
+    let path = folder.join("pid");
+    let path = path.to_str().expect("a name");
+    let script = "echo up $$; exec sleep 600";
+    let mut first = start(&["--pid-file", path], script);
+    let orphan = line(&mut first, "up ").await;
+    line(&mut first, "run 1: ready").await;
+    kill(&first.pid().to_string());
+    bounded(first.wait()).await.expect("a child");
+    assert!(runs(&orphan), "it was meant to be left behind");
+
+    let output = run(&["--pid-file", path], script).await;
+    assert_eq!(output.status.code(), Some(1));
+    let left = format!("error: `{path}` was left with its daemon, process {orphan}, which has run for ");
+    assert!(stderr(&output).starts_with(&left), "{}", stderr(&output));
+
+    let mut second = start(&["--pid-file", path, "--replace"], script);
+    line(&mut second, "up ").await;
+    assert!(!runs(&orphan));
+    bounded(second.stop(PATIENCE)).await.expect("a group to stop");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_parent_that_is_killed_takes_the_daemon_and_its_children_along() {
+    let script = "sh -c 'trap \"\" TERM HUP; echo grandchild $$; while :; do sleep 0.02; done' &
+                  trap '' TERM HUP; echo daemon $$; while :; do sleep 0.02; done";
+    let mut parent = start(&["--die-with-parent"], script);
+    let daemon = line(&mut parent, "daemon ").await;
+    let grandchild = line(&mut parent, "grandchild ").await;
+    kill(&parent.pid().to_string());
+    gone(&daemon).await;
+    gone(&grandchild).await;
+    bounded(parent.stop(PATIENCE)).await.expect("a child to reap");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_parent_that_is_killed_at_any_moment_leaves_nothing_behind() {
+    // Told from others of the machine by how long they sleep.
+    let seconds = fastrand::u64(1_000_000_000..2_000_000_000).to_string();
+    let script = format!("sleep {seconds} & exec sleep {seconds}");
+    for delay in 0..60 {
+        let mut parent = under_run(&["--die-with-parent"], &script)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        // From before the first fork until after the last.
+        tokio::time::sleep(Duration::from_micros(500) * delay).await;
+        parent.kill().expect("a child");
+        parent.wait().expect("a child");
+    }
+    bounded(async {
+        while anyone_sleeps(&seconds) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[cfg(target_os = "linux")]
+fn anyone_sleeps(seconds: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").expect("processes");
+    let mut lines = processes.flatten().filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    lines.any(|line| String::from_utf8_lossy(&line).contains(seconds))
+}
