@@ -225,8 +225,6 @@ async fn a_process_given_by_a_pid_file_is_watched_and_a_new_one_in_it_as_well() 
     first.wait().unwrap();
     until("the first exit", async || exits().await.filter(|pids| *pids == [first.id()])).await;
     let mut second = start();
-    // It is found at the next look, and until then nothing is known of it.
-    tokio::time::sleep(Duration::from_secs(2)).await;
     second.kill().unwrap();
     second.wait().unwrap();
     until("the second exit", async || exits().await.filter(|pids| *pids == [first.id(), second.id()])).await;

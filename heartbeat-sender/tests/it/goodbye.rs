@@ -113,7 +113,7 @@ async fn an_exit_is_told_by_a_last_beat_that_is_no_goodbye() {
     let ending = tokio::spawn(member.handle.clone().shutdown_as_exited(exit));
     let heard = member.hear().await;
     assert_eq!((heard.beat().exit, &heard.beat().leaving), (Some(exit), &None));
-    assert_eq!((heard.seq(), heard.worker.queue_depth), (1, Some(7)));
+    assert_eq!(heard.worker.queue_depth, Some(7));
     heard.acknowledge();
     let end = soon(ending).await.unwrap();
     assert!(matches!(end, Outcome::Exited { exit: told, acknowledged: true } if told == exit), "{end:?}");
