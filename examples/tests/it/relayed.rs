@@ -66,11 +66,11 @@ impl Host {
         format!("unix://{}", self.socket.display())
     }
 
-    /// Beats over the relay, and past it where that fails.
-    fn worker(&self, id: &str) -> HeartbeatHandle<WorkerHeartbeat> {
+    /// Beats over the relay, and past it where that fails, if it may.
+    fn worker(&self, id: &str, may_go_direct: bool) -> HeartbeatHandle<WorkerHeartbeat> {
         let mut config = WorkerHeartbeatConfig::new(id, self.relay());
-        config.further_registry_urls = vec![self.registry.url.clone()];
-        config.interval = Duration::from_millis(200);
+        config.further_registry_urls = may_go_direct.then(|| self.registry.url.clone()).into_iter().collect();
+        config.interval = Duration::from_millis(500);
         start_worker_heartbeat_task(config).unwrap()
     }
 
@@ -102,7 +102,7 @@ fn hive(url: &str, socket: &std::path::Path) -> Sender {
 #[tokio::test]
 async fn beats_of_workers_arrive_in_batches_and_each_gets_its_own_answer() {
     let host = Host::start("batches").await;
-    let workers: Vec<_> = (0..20).map(|n| host.worker(&format!("worker-{n}"))).collect();
+    let workers: Vec<_> = (0..20).map(|n| host.worker(&format!("worker-{n}"), false)).collect();
     for n in 0..20 {
         let view = host.registry.until_healthy(&format!("worker-{n}")).await;
         // What the relay's hive says of its process counts for it.
@@ -133,7 +133,7 @@ async fn beats_of_workers_arrive_in_batches_and_each_gets_its_own_answer() {
 #[tokio::test]
 async fn when_the_hive_is_killed_workers_go_direct_after_one_miss_and_nobody_fails() {
     let mut host = Host::start("killed").await;
-    let workers: Vec<_> = (0..5).map(|n| host.worker(&format!("worker-{n}"))).collect();
+    let workers: Vec<_> = (0..5).map(|n| host.worker(&format!("worker-{n}"), true)).collect();
     for n in 0..5 {
         host.registry.until_healthy(&format!("worker-{n}")).await;
     }
