@@ -74,13 +74,11 @@ impl Host {
         start_worker_heartbeat_task(config).unwrap()
     }
 
-    /// Whoever was ever worse than healthy for its silence.
+    /// Who was ever failed.
     async fn failed(&self) -> Vec<EventBody> {
         let events = self.registry.client.events(None, 1_000).await.unwrap().events;
-        let is_bad = |body: &EventBody| {
-            matches!(body, EventBody::Transition { to: HealthState::Critical | HealthState::Failed, .. })
-        };
-        events.into_iter().map(|event| event.body).filter(is_bad).collect()
+        let is_failure = |body: &EventBody| matches!(body, EventBody::Transition { to: HealthState::Failed, .. });
+        events.into_iter().map(|event| event.body).filter(is_failure).collect()
     }
 
     async fn until_failed(&self, id: &str) -> MemberView {
