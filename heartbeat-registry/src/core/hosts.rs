@@ -372,3 +372,6 @@ fn told(scope: &Scope, protection: &Protection, active: bool) -> EventBody {
         hosts: protection.of as u64,
     }
 }
+
+#[cfg(test)]
+mod tests;
