@@ -104,6 +104,13 @@ fn only_a_host_with_its_hive_and_others_can_be_down() {
     book.joins("h", "z", Some("other"));
     book.hosts.leave(&key("h"), &(HIVES, id("h")), S);
     assert!(book.whole("h").is_empty(), "its hive has left");
+    book.joins("h", "z", None);
+    book.hosts.leave(&key("h"), &worker("h-worker"), S);
+    book.hosts.leave(&key("h"), &worker("other"), S);
+    assert!(book.whole("h").is_empty(), "a hive alone is a member like any other");
+    book.joins("h", "z", Some("other"));
+    assert_eq!(book.whole("h"), ["other", "h"]);
+    book.hosts.leave(&key("h"), &(HIVES, id("h")), S);
     // A worker may be called like the hive of its host.
     book.joins("h", "z", Some("h"));
     assert!(book.whole("h").is_empty(), "a worker is no hive");
@@ -173,6 +180,18 @@ fn a_host_that_was_held_was_one_of_too_many_though_the_others_are_forgotten() {
     }
     book.heard("a", 6 * S);
     assert_eq!(book.held("a", 6 * S + S / 2), Some(7 * S + S / 4));
+}
+
+#[test]
+fn a_host_that_joins_a_running_protection_is_one_of_too_many_however_few_are_left() {
+    let mut book = Book::of(&[("a", "z"), ("b", "z"), ("c", "z"), ("d", "z")]);
+    book.hosts.find(&key("d")).unwrap().hear(2 * S);
+    book.fall_silent(&["a", "b", "c"], S);
+    assert_eq!(book.held("a", 4 * S), Some(64 * S));
+    assert_eq!(book.held("d", 6 * S), Some(64 * S), "it fell silent within two intervals of the first");
+    ["a", "b", "c"].iter().for_each(|host| drop(book.heard(host, 7 * S)));
+    book.heard("d", 8 * S);
+    assert_eq!(book.held("d", 8 * S + S / 2), Some(9 * S + S / 4));
 }
 
 #[test]
