@@ -7,7 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 /// An unsigned integer type that numbers on the wire fit or do not fit.
 pub(crate) trait Whole: TryFrom<u64> {
@@ -27,7 +27,7 @@ pub(crate) fn whole<'de, D: Deserializer<'de>, T: Whole>(deserializer: D) -> Res
 }
 
 pub(crate) fn whole_opt<'de, D: Deserializer<'de>, T: Whole>(deserializer: D) -> Result<Option<T>, D::Error> {
-    deserializer.deserialize_option(Optional(WholeVisitor(PhantomData)))
+    Ok(Option::<Number<T>>::deserialize(deserializer)?.map(|number| number.0))
 }
 
 pub(crate) fn object_opt<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
@@ -35,7 +35,7 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    deserializer.deserialize_option(Optional(ObjectVisitor(PhantomData)))
+    Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|object| object.0))
 }
 
 pub(crate) fn objects<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
@@ -43,58 +43,23 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    struct Item<T>(T);
-    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Item)
-        }
-    }
-
-    struct List<T>(PhantomData<T>);
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of objects")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
-            let mut items = Vec::new();
-            while let Some(Item(item)) = seq.next_element()? {
-                items.push(item);
-            }
-            Ok(items)
-        }
-    }
-    deserializer.deserialize_seq(List(PhantomData))
+    Ok(Vec::<Object<T>>::deserialize(deserializer)?.into_iter().map(|object| object.0).collect())
 }
 
-/// Decodes `null` or what the inner visitor decodes.
-struct Optional<V>(V);
+struct Number<T>(T);
 
-impl<'de, V: FromDeserializer<'de>> Visitor<'de> for Optional<V> {
-    type Value = Option<V::Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
-    }
-
-    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        self.0.feed(deserializer).map(Some)
+impl<'de, T: Whole> Deserialize<'de> for Number<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        whole(deserializer).map(Self)
     }
 }
 
-/// A visitor that knows which kind of value it asks a deserializer for.
-trait FromDeserializer<'de>: Visitor<'de> {
-    fn feed<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error>;
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
 }
 
 struct WholeVisitor<T>(PhantomData<T>);
@@ -122,12 +87,6 @@ impl<T: Whole> Visitor<'_> for WholeVisitor<T> {
     }
 }
 
-impl<'de, T: Whole> FromDeserializer<'de> for WholeVisitor<T> {
-    fn feed<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
-        deserializer.deserialize_u64(self)
-    }
-}
-
 struct ObjectVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
@@ -139,11 +98,5 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
         T::deserialize(MapAccessDeserializer::new(map))
-    }
-}
-
-impl<'de, T: Deserialize<'de>> FromDeserializer<'de> for ObjectVisitor<T> {
-    fn feed<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
-        deserializer.deserialize_map(self)
     }
 }

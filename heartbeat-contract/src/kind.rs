@@ -130,4 +130,19 @@ mod tests {
             assert!(Kind::new(refused).is_err(), "{refused:?}");
         }
     }
+
+    #[test]
+    fn kinds_have_at_most_32_letters_from_a_to_z_and_may_begin_or_end_like_a_reserved_word() {
+        for taken in ["a", "z", "az", "stats", "sta", "restat", "stab", "evens", &"x".repeat(32)] {
+            assert_eq!(Kind::new(taken).map(|kind| kind.to_string()), Ok(taken.to_owned()));
+        }
+        for refused in ["{", "`", "a{", "`a", "aäa", &"x".repeat(33)] {
+            assert!(Kind::new(refused).is_err(), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_kind_shows_as_its_word() {
+        assert_eq!((Kind::WORKER.as_str(), format!("{:?}", Kind::HIVE)), ("worker", "\"hive\"".to_owned()));
+    }
 }

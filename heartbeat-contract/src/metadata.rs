@@ -132,8 +132,26 @@ mod tests {
     }
 
     #[test]
-    fn braces_inside_strings_do_not_nest() {
-        assert_eq!(depth(r#"{"a\"{[": [{"b": "}}"}]}"#), 3);
+    fn braces_nest_where_they_are_open_at_once_but_not_inside_strings() {
+        for (json, levels) in [
+            ("{}", 1),
+            (r#"{"a": [{"b": 1}]}"#, 3),
+            (r#"{"a": {}, "b": [], "c": {}}"#, 2),
+            (r#"{"{[{[": "[[[["}"#, 1),
+            (r#"{"a\"{[{[": "}}"}"#, 1),
+            (r#"{"a\"": {}}"#, 2),
+            (r#"{"ends in \\": {"b": "\\\"{[{["}}"#, 2),
+        ] {
+            assert_eq!(depth(json), levels, "{json}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_the_same_if_its_text_is_and_shows_as_that() {
+        let [one, two] = [1, 2].map(|n| Metadata::new(&serde_json::json!({ "n": n })).unwrap());
+        assert_eq!(one, parse(r#"{"n":1}"#).unwrap());
+        assert_ne!(one, two);
+        assert_eq!(format!("{one:?}"), r#"{"n":1}"#);
     }
 
     #[test]

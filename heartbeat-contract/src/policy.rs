@@ -263,9 +263,12 @@ mod tests {
     }
 
     #[test]
-    fn without_allowance_the_edges_are_bare_multiples() {
+    fn the_edges_are_multiples_of_the_interval_and_the_allowance_on_top() {
         let bare = Policy { allowance: Some(Duration::ZERO), ..Policy::default() }.resolve(None, None);
         assert_eq!((bare.degraded_after(), bare.critical_after(), bare.failed_after()), (secs(30), secs(60), secs(90)));
+        let usual = Policy::default().resolve(None, None);
+        let edges = (usual.degraded_after(), usual.critical_after(), usual.failed_after());
+        assert_eq!(edges, (secs(35), secs(65), secs(95)));
     }
 
     #[test]

@@ -27,11 +27,11 @@ fn step<'a>(name: &'static str, run: impl Fn() -> Outcome + 'a) -> Step<'a> {
     Step { name, run: Box::new(run) }
 }
 
-/// Runs the steps that are asked for, or all.
-pub(crate) fn run(full: bool, asked_for: &[String], tasks: &[String]) -> Outcome {
+/// Runs the steps that are asked for, or all; of the mutants, one shard if that is asked for.
+pub(crate) fn run(full: bool, asked_for: &[String], shard: Option<&str>, tasks: &[String]) -> Outcome {
     let mut steps = every_change(tasks);
-    if full {
-        steps.extend(by_command_only());
+    if full || !asked_for.is_empty() {
+        steps.extend(by_command_only(shard));
     }
     let steps = chosen(steps, asked_for)?;
     let mut took = Vec::new();
@@ -81,9 +81,9 @@ fn every_change(tasks: &[String]) -> Vec<Step<'_>> {
 }
 
 /// What takes too long for every change. New slow forms of a check belong here.
-fn by_command_only() -> Vec<Step<'static>> {
+fn by_command_only(shard: Option<&str>) -> Vec<Step<'_>> {
     vec![
-        step("mutants", mutants::run),
+        step("mutants", move || mutants::run(shard)),
         step("million counts", counts::a_million),
         step("demos", || (0..DEMOS).try_for_each(|_| demo::run(ShowFor::at_least_the_script(LONG_DEMO)?))),
         step("long-stop", || stop::run(Stop::FULL)),

@@ -99,7 +99,10 @@ enum Task {
         /// Run the slow forms, too.
         #[arg(long)]
         full: bool,
-        /// Run these alone, such as `clippy`.
+        /// Of the mutants, which take seven hours, only those of one shard: `2/8` is the third of eight.
+        #[arg(long, value_name = "K/N")]
+        shard: Option<String>,
+        /// Run these alone, such as `clippy`, or `mutants`.
         #[arg(value_name = "STEP")]
         steps: Vec<String>,
     },
@@ -130,7 +133,7 @@ fn run(task: &Task) -> Outcome {
         Task::Sim { day: true, .. } => sim::run(sim::Part::Day),
         Task::Sim { seeds, first, .. } => sim::run(sim::Part::Seeds { first, seeds }),
         Task::Tidy => tidy::run(&known_tasks()).and_then(|()| docs::run()).and_then(|()| origins::prove()),
-        Task::Ci { full, ref steps } => ci::run(full, steps, &known_tasks()),
+        Task::Ci { full, ref shard, ref steps } => ci::run(full, steps, shard.as_deref(), &known_tasks()),
     }
 }
 

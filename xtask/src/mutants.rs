@@ -3,9 +3,15 @@
 use crate::outcome::Outcome;
 use crate::program;
 
-pub(crate) fn run() -> Outcome {
+/// Breaks every place, or those of one shard, as `2/8` names the third of eight.
+pub(crate) fn run(shard: Option<&str>) -> Outcome {
     if program::find("cargo-mutants").is_none() {
         return Err("cargo-mutants is not installed; run\n  cargo install cargo-mutants --locked".into());
     }
-    program::run(program::cargo().args(["mutants", "--no-shuffle", "--colors", "never"]))
+    let mut mutants = program::cargo();
+    mutants.args(["mutants", "--no-shuffle", "--colors", "never"]);
+    if let Some(shard) = shard {
+        mutants.args(["--shard", shard]);
+    }
+    program::run(&mut mutants)
 }

@@ -110,3 +110,20 @@ fn each_kind_beats_to_a_path_of_its_name_and_to_another_that_means_the_same() {
     assert_eq!(paths(&Kind::WORKER), ["/v1/worker-heartbeat", "/v1/worker/heartbeat", "/v1/workers"]);
     assert_eq!(paths(&Kind::HIVE), ["/v1/hive-heartbeat", "/v1/hive/heartbeat", "/v1/hives"]);
 }
+
+#[test]
+fn all_about_a_member_is_below_its_own_path_and_all_about_a_zone_below_the_zone() {
+    let below_the_member = [
+        (routes::member(&Kind::WORKER, "w-1"), ""),
+        (routes::history(&Kind::WORKER, "w-1"), "/history"),
+        (routes::explain(&Kind::WORKER, "w-1"), "/explain"),
+        (routes::policy(&Kind::WORKER, "w-1"), "/policy"),
+        (routes::directives(&Kind::WORKER, "w-1"), "/directives"),
+        (routes::verify(&Kind::WORKER, "w-1"), "/verify"),
+    ];
+    for (path, end) in below_the_member {
+        assert_eq!(path, format!("/v1/workers/w-1{end}"));
+    }
+    assert_eq!(routes::confirm_protection("rack-12"), "/v1/protection/rack-12/confirm");
+    assert_eq!(routes::release_protection("_all"), "/v1/protection/_all/release");
+}

@@ -100,7 +100,8 @@ fn batches_round_trip() {
 
 #[test]
 fn answers_round_trip() {
-    round_trips::<Ack>(golden!("ack"));
+    let ack: Ack = round_trips(golden!("ack"));
+    assert_eq!(ack.next_in().as_millis(), u128::from(ack.next_in_ms));
     round_trips::<ResolvedPolicy>(golden!("policy"));
     round_trips::<MemberView>(golden!("view"));
     round_trips::<MembersPage>(golden!("members_page"));
@@ -137,6 +138,7 @@ fn verifications_round_trip_and_a_new_word_is_no_sign_of_health() {
     let newer = golden!("verification").replace("unhealthy", "dazed");
     let newer: Verification = serde_json::from_str(&newer).unwrap();
     assert!(newer.outcome == ProbeOutcome::Unknown && !newer.is_healthy());
+    assert!(Verification { outcome: ProbeOutcome::Healthy, ..newer }.is_healthy());
 }
 
 #[test]
@@ -202,4 +204,20 @@ fn problems_round_trip_and_are_what_decoding_answers() {
     let invalid: Problem = round_trips(golden!("problem_invalid_payload"));
     let refused = decode::<WorkerHeartbeat>(br#"{"worker_id": "worker-123", "queue_depth": -1}"#).unwrap_err();
     assert_eq!(Problem::from(refused), invalid);
+    let unreadable = Problem::from(decode::<WorkerHeartbeat>(b"{").unwrap_err());
+    assert_eq!((unreadable.status, unreadable.problem_type()), (400, Some(ProblemType::InvalidPayload)));
+}
+
+#[test]
+fn an_event_of_a_registry_that_does_not_tell_whether_it_began_did_begin() {
+    for fields in
+        [r#""type": "flapping", "zone": "z""#, r#""type": "registry_blind", "credited_ms": 1, "window_ms": 2"#]
+    {
+        let json = format!(r#"{{"id": "a-1", "n": 1, "at": "2026-01-02T03:05:40Z", {fields}}}"#);
+        let event: Event = serde_json::from_str(&json).unwrap();
+        let (EventBody::Flapping { active, .. } | EventBody::RegistryBlind { active, .. }) = event.body else {
+            panic!()
+        };
+        assert!(active, "{fields}");
+    }
 }

@@ -4,4 +4,6 @@
 
 mod defaults;
 mod golden;
+mod limits;
+mod payloads;
 mod refusals;

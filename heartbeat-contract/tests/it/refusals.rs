@@ -20,6 +20,10 @@ fn a_refusal_names_the_field_the_value_and_the_limit() {
     assert_eq!(refusal(&with(r#""queue_depth": -1"#)), "queue_depth: -1 is below 0");
     assert_eq!(refusal(&with(r#""queue_depth": 5000000000"#)), "queue_depth: 5000000000 is above 4294967295");
     assert_eq!(refusal(&with(r#""queue_depth": 1.5"#)), "queue_depth: 1.5 is not a whole number from 0 to 4294967295");
+    assert_eq!(
+        refusal(&with(r#""queue_depth": "3""#)),
+        r#"queue_depth: invalid type: string "3", expected a whole number from 0 to 4294967295"#
+    );
     assert_eq!(refusal(&with(r#""gpu_utilization": 1.5"#)), "gpu_utilization: 1.5 is above 1");
     assert_eq!(refusal(&with(r#""gpu_utilization": 1e999"#)), "gpu_utilization: number out of range");
     assert_eq!(refusal(&with(r#""beat": {"interval_ms": 99}"#)), "beat.interval_ms: 99 is outside 100 to 86400000");
@@ -41,6 +45,8 @@ fn lists_are_not_taken_for_objects() {
     let json = r#"{"hive_id": "h", "vram_per_device": [[0, "a", 1, 2]]}"#;
     let refused = decode::<HiveHeartbeat>(json.as_bytes()).unwrap_err().to_string();
     assert_eq!(refused, "vram_per_device.0: invalid type: sequence, expected an object");
+    let refused = decode::<HiveHeartbeat>(br#"{"hive_id": "h", "exited": 7}"#).unwrap_err().to_string();
+    assert_eq!(refused, "exited: invalid type: integer `7`, expected a sequence");
 }
 
 #[test]

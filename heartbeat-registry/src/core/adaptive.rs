@@ -74,7 +74,7 @@ impl Arrivals {
         self.last_tick = Some(tick);
         // Ticks that go back are those of another schedule, and so is an offset further away than an interval: to average
         // it in would allow too much for dozens of beats. After a stop that was credited, offsets are smaller for good.
-        if !ascends || error.unsigned_abs() > self.interval || (!tells_gap && error < 0) {
+        if !ascends || error.unsigned_abs() > self.interval || (!tells_gap && error.is_negative()) {
             self.offset = offset;
             self.ticked = self.ticked.max(1);
             return 0;
@@ -201,6 +201,41 @@ mod tests {
         member.moved -= 7 * SECOND + 500 * MILLISECOND;
         let allowances = [member.beat_after(8, 100 * MILLISECOND, false), member.beat(100 * MILLISECOND)];
         assert!(allowances.iter().all(|allowed| *allowed <= before), "{before}, then {allowances:?}");
+    }
+
+    #[test]
+    fn a_stop_of_less_than_an_interval_that_was_credited_allows_no_more_either() {
+        let mut member = Member::new();
+        member.beats(3_000, 0);
+        let before = member.beat(100 * MILLISECOND);
+        member.moved -= 500 * MILLISECOND;
+        let allowances = [member.beat_after(1, 100 * MILLISECOND, false), member.beat(100 * MILLISECOND)];
+        assert!(allowances.iter().all(|allowed| *allowed <= before), "{before}, then {allowances:?}");
+    }
+
+    #[test]
+    fn after_a_beat_that_an_outage_made_late_those_that_come_in_time_are_no_sooner_than_usual() {
+        let mut member = Member::new();
+        member.beats(3_000, 0);
+        let before = member.beat(100 * MILLISECOND);
+        member.beat_after(1, 600 * MILLISECOND, false);
+        let after = member.beat(100 * MILLISECOND);
+        assert!(after <= before + MILLISECOND, "{before}, then {after}");
+    }
+
+    #[test]
+    fn an_offset_is_averaged_in_up_to_an_interval_away_and_one_of_another_schedule_is_not() {
+        let after = |ticks: u64, delay: u64| {
+            let mut member = Member::new();
+            member.beats(3_000, 0);
+            member.beat_after(ticks, 100 * MILLISECOND + delay, true);
+            member.arrivals.deviation
+        };
+        let usual = after(1, 0);
+        assert!(after(1, SECOND) > usual);
+        assert_eq!(after(1, SECOND + 1), usual);
+        // The same slot again: a schedule that began anew.
+        assert_eq!(after(0, SECOND / 2), usual);
     }
 
     #[test]

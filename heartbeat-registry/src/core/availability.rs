@@ -28,8 +28,8 @@ pub(crate) struct Ring<T> {
 impl<T: Copy + Default> Ring<T> {
     /// Moves on to an hour, and forgets what lies too far back.
     fn roll(&mut self, hour: u64) {
-        let first = (self.newest + 1).max(hour.saturating_sub(HOURS as u64 - 1));
-        (first..=hour).for_each(|hour| self.hours[place(hour)] = T::default());
+        let gone_by = (self.newest + 1..=hour).rev().take(HOURS);
+        gone_by.for_each(|hour| self.hours[place(hour)] = T::default());
         self.newest = self.newest.max(hour);
     }
 

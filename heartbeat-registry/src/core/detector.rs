@@ -83,6 +83,8 @@ mod tests {
         assert_eq!(edges.state(2_250_000), Degraded);
         assert_eq!(edges.state(2_250_001), Failed);
         assert_eq!(edges.next(1_250_000), Some(2_250_001));
+        assert_eq!(edges.suspect(), 1_250_000);
+        assert_eq!(Edges::fixed(SECOND, SECOND / 4, 3).suspect(), 2_250_000);
     }
 
     #[test]

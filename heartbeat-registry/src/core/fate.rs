@@ -48,7 +48,7 @@ impl Table {
     /// Whether the member in a slot is due to fail, and nothing holds it.
     pub(crate) fn is_doomed(&self, slot: u32, now: &Now) -> bool {
         self.get(slot).is_some_and(|(hot, cold)| {
-            let is_over = hot.state.is_online() && hot.edges().state(hot.age(now)) == HealthState::Failed;
+            let is_over = hot.state.is_online() && hot.by_age(now) == HealthState::Failed;
             is_over && Hold::on(hot, cold, now.at).is_none()
         })
     }

@@ -122,6 +122,18 @@ mod tests {
     }
 
     #[test]
+    fn the_half_life_is_ten_minutes_or_twenty_intervals_if_that_is_longer() {
+        let at_interval = |ms| {
+            let mut hot = Hot::for_test();
+            hot.interval_ms = ms;
+            half_life(&hot)
+        };
+        let minutes = |n: u64| n * 60_000_000;
+        assert_eq!([1_000, 30_000, 30_001].map(at_interval), [minutes(10), minutes(10), minutes(10) + 20_000]);
+        assert_eq!(at_interval(3_600_000), minutes(20 * 60));
+    }
+
+    #[test]
     fn a_member_settles_as_soon_as_its_score_is_below_one() {
         for score in [1, ONE - 1, ONE, ONE + 1, 2 * ONE - 1, 2 * ONE, 3 * ONE + 7, 1_000 * ONE + 13] {
             let flaps = Flaps { score, at: 5, is_flapping: true };

@@ -190,6 +190,25 @@ mod tests {
     }
 
     #[test]
+    fn a_protection_admits_hosts_that_fall_silent_within_two_of_the_largest_intervals() {
+        let (key, first) = host("a", 100, 2);
+        let mass = Mass { first: first.since, interval: first.interval, hosts: [key].into() };
+        let protection = Protection::new(mass, 0, 0);
+        let admits = |since, interval| protection.admits(host("b", since, interval).1);
+        assert!(admits(104, 1) && admits(96, 1) && !admits(105, 1) && !admits(95, 1));
+        assert!(admits(110, 5) && !admits(111, 5), "its own interval is the larger one");
+        assert!(admits(160, 300) && !admits(161, 300), "no window is longer than a minute");
+    }
+
+    #[test]
+    fn a_zone_has_its_own_hosts_and_the_whole_fleet_has_all() {
+        let zone = |name| Zone::new(name).unwrap();
+        let scopes = ["_all", "rack-1"].map(|name| Scope::parse(name).unwrap());
+        assert_eq!(scopes.each_ref().map(|scope| scope.has(&zone("rack-1"))), [true, true]);
+        assert_eq!(scopes.map(|scope| scope.has(&zone("rack-2"))), [true, false]);
+    }
+
+    #[test]
     fn hosts_are_let_go_a_tenth_at_a_time() {
         let silent: Vec<_> = (0..25).map(|n| host(&format!("h{n:02}"), 100 - n, 1)).collect();
         let mass = Mass { first: 0, interval: S, hosts: silent.iter().map(|(key, _)| key.clone()).collect() };

@@ -108,7 +108,8 @@ impl Table {
         let (hot, cold) = self.both(slot);
         cold.policy = policy;
         cold.settle_interval(hot, if hot.has_beaten() { Told::Later } else { Told::Nothing });
-        cold.learn_anew(hot);
+        // What was learnt was learnt for another policy.
+        cold.arrivals = None;
         let resolved = cold.resolved(hot);
         let body =
             if known.is_none() { EventBody::Registered {} } else { EventBody::Policy { policy: resolved.clone() } };
@@ -181,7 +182,7 @@ impl Table {
     /// Counts a beat of a member that was late, and lets its state last until enough came in a row.
     fn count_towards_recovery(&mut self, slot: u32, now: &Now) {
         let (hot, cold) = self.both(slot);
-        let by_age = hot.edges().state(hot.age(now));
+        let by_age = hot.by_age(now);
         // Only a sweep makes failed: one that was held, or not yet looked at, was critical at worst.
         let was = if hot.state == HealthState::Failed { by_age } else { by_age.min(HealthState::Critical) };
         let was = was.max(hot.floor);

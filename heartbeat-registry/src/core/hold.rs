@@ -30,10 +30,6 @@ impl Hold {
 
 /// A member that never beat is given time to start, from the moment it was announced.
 fn startup_grace(hot: &Hot, cold: &Cold) -> Option<Hold> {
-    let grace = micros(cold.policy.startup_grace);
-    (!hot.has_beaten() && grace > 0).then(|| Hold {
-        reason: HoldReason::StartupGrace,
-        since: hot.heard,
-        until: hot.heard + grace,
-    })
+    let until = hot.heard + micros(cold.policy.startup_grace);
+    (!hot.has_beaten()).then_some(Hold { reason: HoldReason::StartupGrace, since: hot.heard, until })
 }

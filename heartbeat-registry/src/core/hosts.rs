@@ -8,7 +8,7 @@ use std::sync::Arc;
 use heartbeat_contract::{EventBody, HoldReason, Kind, MemberId, ProtectionEnd, Zone};
 
 use super::crowd::{Crowd, Standing};
-use super::guard::{Protection, Scope, Silent, grace};
+use super::guard::{Mass, Protection, Scope, Silent, grace};
 use super::hold::Hold;
 use super::host::{Host, HostKey};
 use super::member::KindIndex;
@@ -243,12 +243,16 @@ impl Hosts {
         }
         let mass = home.scopes().iter().find_map(|scope| self.crowds.get(scope)?.suspect_mass(silent.since));
         let Some((mass, _)) = mass else { return false };
+        self.remember(&mass);
+        true
+    }
+
+    fn remember(&mut self, mass: &Mass) {
         for key in &mass.hosts {
             if let Some(home) = self.homes.get_mut(key) {
                 home.in_mass = true;
             }
         }
-        true
     }
 
     /// What holds a member that is about to fail, since its host is one of too many that fell silent at once.
@@ -292,6 +296,7 @@ impl Hosts {
         for scope in scopes.into_iter().rev() {
             let mass = self.crowds.get(&scope).and_then(|crowd| crowd.suspect_mass(silent.since));
             let Some((mass, heard)) = mass else { continue };
+            self.remember(&mass);
             if !self.protections.contains_key(&scope) {
                 let mut begun = Protection::new(mass, heard, at);
                 if scope == Scope::All {
@@ -382,3 +387,6 @@ fn told(scope: &Scope, protection: &Protection, ended: Option<ProtectionEnd>) ->
         hosts: protection.of as u64,
     }
 }
+
+#[cfg(test)]
+mod tests;

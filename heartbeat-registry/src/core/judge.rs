@@ -47,7 +47,7 @@ pub(crate) fn explain(state: HealthState, hot: &Hot, cold: &Cold, now: &Now) -> 
     if matches!(state, HealthState::Healthy | HealthState::Left) {
         return (None, Vec::new());
     }
-    let by_age = hot.edges().state(hot.age(now));
+    let by_age = hot.by_age(now);
     if let Some(end) = cold.decisive_end(by_age) {
         return (Some(end.cause()), vec![end.words.clone()]);
     }
@@ -189,7 +189,7 @@ impl Table {
         match hot.state {
             HealthState::Left => kept >= micros(self.defaults.forget_left_after),
             HealthState::Failed => {
-                hot.age(now) > hot.edges().failed && kept >= micros(self.defaults.forget_failed_after)
+                hot.by_age(now) == HealthState::Failed && kept >= micros(self.defaults.forget_failed_after)
             }
             _ => false,
         }

@@ -19,12 +19,6 @@ pub(super) fn tells_gap(hot: &Hot, beat: &Beat<'_>, now: &Now) -> bool {
 }
 
 impl Cold {
-    /// The policy or what it judges by has changed: what was learnt is void. Fixed members keep no state for this.
-    pub(super) fn learn_anew(&mut self, hot: &Hot) {
-        let is_adaptive = self.policy.detector == Detector::Adaptive;
-        self.arrivals = is_adaptive.then(|| Box::new(Arrivals::new(hot.interval(), hot.allowance())));
-    }
-
     /// Learns from a beat that counted how much to allow until the next. A new run and another interval begin anew.
     pub(super) fn learn(&mut self, hot: &mut Hot, beat: &Beat<'_>, new_run: bool, tells_gap: bool) {
         if self.policy.detector != Detector::Adaptive {
@@ -47,5 +41,34 @@ impl Cold {
     /// How surprising the silence is, if that is learnt.
     pub(crate) fn suspicion(&self, now: &Now) -> Option<f64> {
         self.arrivals.as_ref()?.suspicion(now.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use heartbeat_contract::HealthStatus;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::core::Origin;
+
+    #[test]
+    fn a_gap_of_which_no_more_than_a_hundredth_of_the_interval_was_credited_tells() {
+        let tells = |interval_ms: u32, credited: u64| {
+            let mut hot = Hot::for_test();
+            hot.interval_ms = interval_ms;
+            let now = Now { at: 1_000_000, mono: 1_000_000 + credited, wall: Timestamp::UNIX_EPOCH };
+            let beat = Beat {
+                info: None,
+                report: HealthStatus::Healthy,
+                hive_id: None,
+                timestamp: None,
+                draining: false,
+                origin: Origin::Process,
+            };
+            tells_gap(&hot, &beat, &now)
+        };
+        assert!(tells(1_000, 10_000) && !tells(1_000, 10_001));
+        assert!(tells(100, 1_000) && !tells(100, 1_001), "but what is within the slack always does");
     }
 }

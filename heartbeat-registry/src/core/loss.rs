@@ -85,6 +85,9 @@ mod tests {
         let [all, recent] = loss(&seqs);
         assert!((all - 25.0 / 133.0).abs() < 1e-9, "{all}");
         assert_eq!(recent, 0.0);
+        // The newest is one of the 64: that which came 64 before it cannot be told from a duplicate.
+        assert_eq!(loss(&[0, 65, 1]), [1.0 - 2.0 / 66.0, 1.0 - 1.0 / 64.0]);
+        assert_eq!(loss(&[0, 65, 2]), [1.0 - 3.0 / 66.0, 1.0 - 2.0 / 64.0]);
         assert_eq!(loss(&[0, 64]), [1.0 - 2.0 / 65.0, 1.0 - 1.0 / 64.0]);
         assert_eq!(loss(&[0, 10_000_000_000])[1], 1.0 - 1.0 / 64.0);
     }

@@ -160,9 +160,9 @@ impl Hot {
         (self.flags & ORDERED != 0).then_some(Order { incarnation: self.incarnation, seq: self.seq })
     }
 
-    /// The newest run that is known, be it of an earlier life.
-    pub(crate) fn newest_run(&self) -> Option<u64> {
-        (self.flags & MARKED != 0).then_some(self.incarnation)
+    /// The newest run that is known, be it of an earlier life; 0 if none is.
+    pub(crate) fn newest_run(&self) -> u64 {
+        self.incarnation
     }
 
     /// The newest ordered beat of an earlier life, where the present one has no order; and whether its run said goodbye.
@@ -223,6 +223,11 @@ impl Hot {
     /// The age that judges, in microseconds.
     pub(crate) fn age(&self, now: &Now) -> u64 {
         now.at.saturating_sub(self.heard)
+    }
+
+    /// The state by age alone.
+    pub(super) fn by_age(&self, now: &Now) -> HealthState {
+        self.edges().state(self.age(now))
     }
 
     /// The true silence, in microseconds, whatever is credited.

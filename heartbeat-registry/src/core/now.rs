@@ -19,8 +19,8 @@ pub(crate) struct Now {
 impl Now {
     /// The wall clock at another moment of the virtual one.
     pub(crate) fn wall_at(&self, at: u64) -> Timestamp {
-        let distance = i64::try_from(at.abs_diff(self.at)).unwrap_or(i64::MAX);
-        let distance = jiff::SignedDuration::from_micros(if at < self.at { -distance } else { distance });
+        let distance = at.checked_signed_diff(self.at).unwrap_or(i64::MAX);
+        let distance = jiff::SignedDuration::from_micros(distance);
         self.wall.saturating_add(distance).expect("a signed duration has no calendar units")
     }
 }

@@ -161,10 +161,22 @@ mod tests {
     }
 
     #[test]
+    fn the_goodbye_of_a_life_without_order_says_nothing_of_an_ordered_run_before_it() {
+        let mut hot = member(5, 10, HealthState::Failed);
+        hot.set_order(None);
+        hot.state = HealthState::Left;
+        hot.set_order(None);
+        hot.state = HealthState::Healthy;
+        assert_eq!(judge(&hot, at(5, 11), false, 0), Ok(News::Fresh), "it failed, and may come back");
+    }
+
+    #[test]
     fn seq_may_lead_by_a_million_and_ten_per_second() {
         let known = member(5, 10, HealthState::Healthy);
         assert_eq!(judge(&known, at(5, 1_000_010), false, 0), Ok(News::Fresh));
         assert_eq!(judge(&known, at(5, 1_000_011), false, 0), Err(Stale::SeqTooFar { largest: 1_000_010 }));
         assert_eq!(judge(&known, at(5, 1_000_020), false, 1_000_000), Ok(News::Fresh));
+        let refused = Err(Stale::SeqTooFar { largest: 1_000_020 });
+        assert_eq!(judge(&known, at(5, 1_000_021), false, 1_000_000), refused);
     }
 }

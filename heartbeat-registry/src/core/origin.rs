@@ -38,6 +38,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_a_peer_has_an_address() {
+        let peer = IpAddr::from([192, 0, 2, 1]);
+        let addresses = [Origin::Peer(peer), Origin::Process, Origin::Unknown].map(Origin::address);
+        assert_eq!(addresses, [Some(peer), None, None]);
+    }
+
+    #[test]
     fn an_origin_is_no_larger_than_an_address() {
         assert_eq!(size_of::<Origin>(), size_of::<Option<IpAddr>>());
     }

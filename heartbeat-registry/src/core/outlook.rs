@@ -31,7 +31,7 @@ impl Table {
 
 /// Of all that speaks for a state, that which speaks for the worst; timing where several do.
 fn rule(hot: &Hot, cold: &Cold, now: &Now) -> Rule {
-    let by_age = hot.edges().state(hot.age(now));
+    let by_age = hot.by_age(now);
     if hot.state == HealthState::Left {
         Rule::Goodbye
     } else if cold.decisive_end(by_age).is_some() {

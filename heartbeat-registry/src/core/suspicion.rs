@@ -49,6 +49,25 @@ mod tests {
     }
 
     #[test]
+    fn a_beat_is_expected_by_its_slot_however_late_the_one_before_was() {
+        let mut arrivals = heard(0);
+        arrivals.learn(Arrival { at: 110 * SECOND + SECOND / 2, tick: Some(100), tells_gap: true });
+        let at = |tenths: u64| arrivals.suspicion(110 * SECOND + tenths * SECOND / 10).unwrap();
+        assert_eq!(at(9), 0.0);
+        assert!(at(12) > 1.0, "{}: not from an interval after the last on", at(12));
+    }
+
+    #[test]
+    fn where_its_slot_is_past_a_beat_is_expected_an_interval_after_the_last() {
+        let mut arrivals = heard(0);
+        for last in [110 * SECOND, 115 * SECOND] {
+            arrivals.last = Some(last);
+            assert_eq!(arrivals.suspicion(last + SECOND - 1), Some(0.0), "{last}");
+            assert!(arrivals.suspicion(last + 2 * SECOND).unwrap() > 1.0, "{last}");
+        }
+    }
+
+    #[test]
     fn the_same_lateness_is_less_suspicious_of_a_member_that_is_often_late() {
         let [punctual, erratic] = [0, SECOND / 5].map(|jitter| heard(jitter).suspicion(111 * SECOND).unwrap());
         assert!(erratic < punctual / 2.0, "{erratic} {punctual}");

@@ -127,10 +127,10 @@ impl Table {
     /// Whom to forget first to make room: those that left before the failed, the oldest of each; never one that may
     /// still be alive.
     pub(crate) fn oldest_retired(&self, now: &Now) -> Option<(bool, u64, u32)> {
-        self.retired.iter().copied().find(|(failed, _, slot)| {
-            let hot = &self.hot[*slot as usize];
-            !failed || hot.age(now) > hot.edges().failed
-        })
+        self.retired
+            .iter()
+            .copied()
+            .find(|(failed, _, slot)| !failed || self.hot[*slot as usize].by_age(now) == HealthState::Failed)
     }
 
     /// Forgets the member in a slot.
@@ -216,6 +216,36 @@ impl Table {
         self.counts[usize::from(kind.0)][state as usize] -= 1;
         if !state.is_online() {
             self.retired.remove(&(state == HealthState::Failed, since, slot));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn who_is_forgotten_leaves_nothing_behind() {
+        let forever = Duration::from_hours(24);
+        let defaults = Defaults {
+            policy: Arc::default(),
+            zone: Zone::default(),
+            forget_failed_after: forever,
+            forget_left_after: forever,
+        };
+        let mut table = Table::new(defaults);
+        let now = Now { at: 0, mono: 0, wall: Timestamp::UNIX_EPOCH };
+        let id = MemberId::new("a").expect("it is one");
+        let key = Key { hash: 7, kind: KindIndex(0), id: &id };
+        for state in [HealthState::Healthy, HealthState::Failed, HealthState::Left] {
+            let slot = table.insert(key, Arc::default(), &now);
+            assert_eq!((slot, table.find(key)), (0, Some(0)), "slots are used again");
+            table.enter(slot, state, &now);
+            table.forget(slot, ForgetReason::Asked, &now).expect("it was known");
+            assert_eq!((table.find(key), table.index.len(), table.retired.len()), (None, 0, 0), "{state}");
+            assert_eq!(table.counts(key.kind).iter().sum::<u64>(), 0);
         }
     }
 }

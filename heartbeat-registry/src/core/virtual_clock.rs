@@ -86,12 +86,9 @@ impl VirtualClock {
     /// Credits the time beyond either bound. A bound that is still passed moves up to now, so that the clock goes on
     /// standing still and the same time is not credited again.
     fn settle(&mut self, mono: u64) {
-        let beyond = mono.saturating_sub(self.latest());
-        if beyond > 0 {
-            self.credited += beyond;
-            self.planned = self.planned.max(mono.saturating_sub(SLACK));
-            self.proved = self.proved.max(mono);
-        }
+        self.credited += mono.saturating_sub(self.latest());
+        self.planned = self.planned.max(mono.saturating_sub(SLACK));
+        self.proved = self.proved.max(mono);
     }
 
     /// How far monotonic time may go without being credited.
@@ -207,6 +204,18 @@ mod tests {
         clock.canary_answered(4_900 * MS, 4_900 * MS);
         assert_eq!((clock.at(4_900 * MS), clock.credited()), (250 * MS, 4_650 * MS));
         assert_eq!(clock.at(4_950 * MS), 300 * MS);
+    }
+
+    #[test]
+    fn that_a_canary_is_sent_proves_nothing() {
+        let mut clock = proved_at_zero();
+        clock.canary_sent(240 * MS);
+        clock.bring_forward(1_000 * MS, 240 * MS);
+        wake(&mut clock, 250 * MS, 500 * MS);
+        assert_eq!(clock.at(400 * MS), 250 * MS, "the next was to be back by then");
+        clock.rest(400 * MS);
+        clock.canary_sent(400 * MS);
+        assert_eq!(clock.at(10_000 * MS), 9_850 * MS, "at rest none is waited for");
     }
 
     #[test]

@@ -134,20 +134,16 @@ impl Wheel {
 
     /// The occupied slot that begins first, and its list. No entry is due before its slot begins.
     fn next_slot(&self) -> Option<(u64, usize)> {
-        let mut first: Option<(u64, usize)> = None;
-        for (level, occupied) in self.occupied.iter().enumerate() {
-            if *occupied == 0 {
-                continue;
-            }
+        let occupied = self.occupied.iter().enumerate().filter(|(_, slots)| **slots != 0);
+        let first_of_each = occupied.map(|(level, slots)| {
             let shift = 3 * level as u32;
             let current = self.now >> shift;
-            let ahead = u64::from(occupied.rotate_right((current % SLOTS) as u32).trailing_zeros());
+            // All 64 turned around are where they were, so that the lowest bits of the number suffice.
+            let ahead = u64::from(slots.rotate_right(current as u32).trailing_zeros());
             let start = ((current + ahead) << shift).max(self.now);
-            if first.is_none_or(|(sooner, _)| start < sooner) {
-                first = Some((start, level * SLOTS as usize + ((current + ahead) % SLOTS) as usize));
-            }
-        }
-        first
+            (start, level * SLOTS as usize + ((current + ahead) % SLOTS) as usize)
+        });
+        first_of_each.min()
     }
 }
 
@@ -218,6 +214,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_deadline_is_looked_at_a_few_times_however_far_ahead_it_was_and_those_of_others_are_not() {
+        for ahead in [1, 1_000, 30_000_000, 86_400_000_000] {
+            let mut wheel = Wheel::new();
+            let mut nodes = vec![Node::new(); 3];
+            wheel.arm(&mut nodes, 0, ahead);
+            (1..3).for_each(|later| wheel.arm(&mut nodes, later, 2 * ahead));
+            assert_eq!(wheel.pop(&mut nodes, ahead), Some(0));
+            assert_eq!(wheel.pop(&mut nodes, ahead), None);
+            assert!((1..=LEVELS as u64).contains(&wheel.steps()), "{} looks at {ahead}", wheel.steps());
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_due_at_the_beginning_of_time_can_be_taken_out() {
+        let mut wheel = Wheel::new();
+        let mut nodes = [Node::new()];
+        wheel.arm(&mut nodes, 0, 0);
+        wheel.disarm(&mut nodes, 0);
+        assert_eq!(wheel.pop(&mut nodes, 0), None);
     }
 
     #[test]

@@ -257,3 +257,50 @@ fn of_letting_go(hosts: &Hosts, scope: &Scope, now: &Now) -> Option<ProtectionVi
     });
     all.map(|all| view_of_letting_go(&scope.to_string(), all, now))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
+
+    use heartbeat_contract::{BeatInfo, Kind, MemberId, WorkerHeartbeat};
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::config::FleetConfig;
+    use crate::core::{KindIndex, Origin};
+    use crate::fleet::Fleet;
+    use crate::registry::WorkerRegistry;
+
+    /// The host that the book has a member on.
+    fn home(engine: &Engine, workers: KindIndex, id: &MemberId) -> Option<String> {
+        let key = engine.key(workers, id);
+        let table = engine.table(key);
+        let host = table.get(table.find(key)?)?.1.host.as_ref()?;
+        Some(host.key.to_string())
+    }
+
+    #[test]
+    fn a_member_lives_where_its_newest_beat_comes_from_and_nowhere_once_it_left() {
+        let clock = ManualClock::new("2026-01-02T03:00:00Z".parse().unwrap());
+        let fleet = Fleet::new(FleetConfig::default(), clock.clone()).unwrap();
+        let _workers = WorkerRegistry::new(&fleet);
+        let engine = &fleet.engine;
+        let (workers, id) = (KindIndex(0), MemberId::new("a").unwrap());
+        assert_eq!(engine.kind_name(workers), Kind::WORKER);
+        let beat = |address: &str, leaving: Option<&str>| {
+            clock.advance(Duration::from_secs(1));
+            let info = BeatInfo { leaving: leaving.map(str::to_owned), ..BeatInfo::default() };
+            let beat = WorkerHeartbeat { beat: Some(info), ..WorkerHeartbeat::new(id.clone()) };
+            let origin = Origin::Peer(address.parse::<IpAddr>().unwrap());
+            engine.record(workers, beat, origin, |_, _, _, _| None).unwrap();
+            home(engine, workers, &id)
+        };
+        let one = Some("192.0.2.1".to_owned());
+        assert_eq!([beat("192.0.2.1", None), beat("192.0.2.1", None)], [one.clone(), one.clone()]);
+        assert_eq!(beat("192.0.2.2", None), Some("192.0.2.2".to_owned()));
+        assert_eq!(beat("192.0.2.2", Some("done")), None);
+        assert_eq!(beat("192.0.2.2", None), Some("192.0.2.2".to_owned()));
+        assert_eq!(beat("192.0.2.1", None), one);
+    }
+}

@@ -70,7 +70,7 @@ impl Engine {
     fn table_to_take(&self, key: Key<'_>, beat: &Beat<'_>) -> Result<Option<MutexGuard<'_, Table>>, RecordError> {
         let table = self.table(key);
         let known = table.find(key);
-        let newest = known.and_then(|slot| table.get(slot)).and_then(|(hot, _)| hot.newest_run());
+        let newest = known.and_then(|slot| table.get(slot)).map_or(0, |(hot, _)| hot.newest_run());
         self.check_incarnation(beat, newest)?;
         if known.is_some() {
             return Ok(Some(table));
@@ -84,9 +84,9 @@ impl Engine {
 
     /// The newest run that is known, and the one that takes the number after it, count wherever the wall clock has gone
     /// since: they were not too far ahead once.
-    fn check_incarnation(&self, beat: &Beat<'_>, newest: Option<u64>) -> Result<(), RecordError> {
+    fn check_incarnation(&self, beat: &Beat<'_>, newest: u64) -> Result<(), RecordError> {
         let Some(order) = beat.order() else { return Ok(()) };
-        if newest.is_some_and(|newest| order.incarnation <= newest.saturating_add(1)) {
+        if order.incarnation <= newest.saturating_add(1) {
             return Ok(());
         }
         let latest = self.clock.wall().as_microsecond().saturating_add(INCARNATION_LEAD.as_micros() as i64);

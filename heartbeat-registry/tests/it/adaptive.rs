@@ -74,6 +74,21 @@ fn a_member_that_is_often_late_is_allowed_more() {
 }
 
 #[test]
+fn nobody_is_allowed_more_than_twice_the_fixed_deadline() {
+    let world = World::with(FleetConfig {
+        policy: Policy { interval: Some(secs(1)), threshold: 2, ..adaptive() },
+        ..FleetConfig::default()
+    });
+    // Each gap is a little less than what the one before allowed.
+    for (gap, allowed) in [(0, 250), (2_200, 1_200), (3_100, 2_100), (4_050, 2_500)] {
+        world.pass(millis(gap));
+        world.accept(plain("w"));
+        assert_eq!(allowance(&world), allowed, "after {gap} ms");
+    }
+    assert_eq!(view(&world).deadlines.unwrap().failed_in_ms, 4_500, "twice 2.25 s");
+}
+
+#[test]
 fn what_was_learnt_is_void_with_a_new_run_another_interval_or_another_policy() {
     let world = world();
     let learn = |from: u64| {
@@ -81,6 +96,9 @@ fn what_was_learnt_is_void_with_a_new_run_another_interval_or_another_policy() {
         assert!(allowance(&world) < 200);
     };
     learn(0);
+    world.workers.start_monitoring(&id("w"), Policy { history: 7, ..adaptive() }).unwrap();
+    world.accept(tick(500));
+    assert_eq!(allowance(&world), 250, "what was learnt was learnt for another policy");
     world.accept(every(beat("w", 2, 0), secs(1)));
     assert_eq!(allowance(&world), 250);
     for seq in 1..500 {

@@ -94,7 +94,9 @@ fn a_directive_lapses_after_ten_minutes_to_the_millisecond() {
     world.pass(millis(59_999));
     assert_eq!(told(&mut world), []);
     assert_eq!(world.workers.view(&id("w")).unwrap().directives, [Drain]);
-    world.pass(millis(1));
+    world.clock.advance(millis(1));
+    assert_eq!(world.workers.view(&id("w")).unwrap().directives, [], "also before a sweep has seen it");
+    world.pass(millis(0));
     assert_eq!(told(&mut world), [(Drain, DirectiveOutcome::Void, Some(5))]);
     assert_eq!(world.accept(slow(10)).directives, []);
 }

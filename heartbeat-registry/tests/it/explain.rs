@@ -86,7 +86,10 @@ fn a_self_report_rules_until_silence_is_worse() {
         (HealthState::Degraded, Rule::SelfReport, Some(Cause::SelfReported))
     );
     assert_eq!(next(&told), Some((NextStep::Critical, 2_250)), "degraded by age changes nothing");
-    world.pass(millis(2_250));
+    world.pass(millis(1_250));
+    let told = explain(&world, "w");
+    assert_eq!((told.rule, told.cause), (Rule::Timing, Some(Cause::Silent)), "both say degraded");
+    world.pass(millis(1_000));
     assert_eq!(explain(&world, "w").rule, Rule::Timing);
 }
 
@@ -100,7 +103,8 @@ fn a_hold_says_when_it_ends() {
         "w is taken to be healthy: it was announced 0.0 s ago, and no beat came yet."
     );
     world.pass(secs(3));
-    assert_eq!(next(&explain(&world, "w")), Some((NextStep::Failed, 7_000)), "the hold is foreseen");
+    let told = explain(&world, "w");
+    assert_eq!((told.rule, next(&told)), (Rule::Timing, Some((NextStep::Failed, 7_000))), "the hold is foreseen");
     world.pass(secs(2));
     let told = explain(&world, "w");
     assert_eq!((told.state, told.rule, told.cause), (HealthState::Critical, Rule::Hold, Some(Cause::NeverSeen)));
@@ -123,6 +127,16 @@ fn a_recovery_that_takes_several_beats_says_so() {
     let told = explain(&world, "w");
     assert_eq!((told.state, told.rule), (HealthState::Degraded, Rule::Recovery));
     assert_eq!(told.words.last().unwrap(), "It comes back with 2 beats in a row in time.", "one has come");
+    assert_eq!(told.evidence, ["1 of 3 beats in a row since it was late"]);
+    world.accept(plain("w"));
+    assert_eq!(explain(&world, "w").words.last().unwrap(), "It comes back with its next beat.");
+    // Late again, it is as bad by its age as by what it has to make up for.
+    world.pass(millis(1_250));
+    let told = explain(&world, "w");
+    assert_eq!(
+        (told.rule, &told.evidence[..]),
+        (Rule::Timing, &["no beat for 1.2 s, expected every 1.0 s".to_owned()][..])
+    );
 }
 
 #[test]

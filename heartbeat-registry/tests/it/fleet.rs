@@ -109,6 +109,16 @@ fn a_newer_run_of_a_failed_member_is_a_restart_with_that_cause() {
 }
 
 #[test]
+fn a_newer_run_that_calls_itself_unwell_is_unwell_for_that_reason() {
+    let mut world = World::new();
+    world.accept(beat("a", 1, 0));
+    world.pass(secs(10));
+    world.accept(feeling(beat("a", 2, 0), HealthStatus::Degraded));
+    let EventBody::Transition { to, cause, .. } = world.events().pop().unwrap().body else { panic!() };
+    assert_eq!((to, cause), (HealthState::Degraded, Some(Cause::SelfReported)));
+}
+
+#[test]
 fn a_goodbye_is_not_a_death_and_final_for_its_run() {
     let mut world = World::new();
     world.accept(beat("a", 1, 0));
@@ -125,7 +135,8 @@ fn a_goodbye_is_not_a_death_and_final_for_its_run() {
 #[test]
 fn a_goodbye_from_an_unknown_member_is_acknowledged_and_inserts_nothing() {
     let world = World::new();
-    assert_eq!(world.accept(goodbye(beat("ghost", 1, 0))).outcome, Outcome::Left);
+    let recorded = world.accept(every(goodbye(beat("ghost", 1, 0)), secs(7)));
+    assert_eq!((recorded.outcome, recorded.next_in), (Outcome::Left, secs(7)));
     assert!(world.workers.health(&id("ghost")).is_err());
     assert_eq!(world.fleet.events(None, 10).events.len(), 0);
 }
@@ -192,6 +203,9 @@ fn a_member_is_judged_by_the_larger_of_its_declared_and_its_granted_interval() {
     assert_eq!(world.accept(every(plain("slow"), secs(10))).next_in, secs(10));
     let judged = |name: &str| world.workers.view(&id(name)).unwrap().policy.interval;
     assert_eq!((judged("fast"), judged("slow")), (secs(1), secs(10)));
+    let declared = |name: &str| world.workers.view(&id(name)).unwrap().interval_ms;
+    world.accept(plain("silent-about-it"));
+    assert_eq!(["fast", "slow", "silent-about-it"].map(declared), [Some(100), Some(10_000), None]);
 }
 
 #[test]
@@ -268,6 +282,7 @@ fn a_member_that_beats_again_but_is_not_yet_taken_for_recovered_is_not_forgotten
     world.pass(secs(10));
     world.accept(plain("a"));
     assert_eq!(world.state("a"), HealthState::Failed);
+    world.pass(millis(3_250));
     assert_eq!(world.record(plain("b")).unwrap_err(), RecordError::TooManyMembers { max: 1 });
 }
 
@@ -335,8 +350,10 @@ fn loss_is_told_from_gaps_in_seq() {
     for seq in [10, 11, 13, 19] {
         world.accept(beat("a", 1, seq));
     }
-    let loss = world.workers.view(&id("a")).unwrap().loss_rate.unwrap();
-    assert!((loss - 0.6).abs() < 1e-9, "{loss}");
+    let shown = world.workers.view(&id("a")).unwrap();
+    for loss in [shown.loss_rate.unwrap(), shown.recent_loss_rate.unwrap()] {
+        assert!((loss - 0.6).abs() < 1e-9, "{loss}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use heartbeat_registry::contract::{Cause, EventBody, HealthState, HiveHeartbeat, HoldReason, Policy, ProtectionEnd};
 
 use crate::town::{Place, Town};
-use crate::world::{World, id, millis, secs};
+use crate::world::{World, every, id, millis, plain, secs, with};
 
 /// Cuts hosts off for 50 s, and lets them come back.
 fn cut_off(town: &mut Town, is_cut: impl Fn(Place) -> bool) -> crate::town::Happened {
@@ -241,6 +241,31 @@ fn wherever_a_cut_falls_in_the_schedules_members_get_the_time_of_one_more_beat()
             assert!(failed.is_empty(), "cut off for {cut} s at an interval of {interval} s: {failed:?}");
         }
     }
+}
+
+#[test]
+fn a_member_that_beats_seldom_gets_its_time_however_often_others_of_its_host_are_heard() {
+    let mut world = World::new();
+    let all_beat = |world: &World, name: &str, interval: u64| {
+        for host in 0..3 {
+            let beat = every(plain(&format!("{name}-{host}")), secs(interval));
+            world.accept(with(beat, |info| info.hive_id = Some(id(&format!("hive-{host}")))));
+        }
+    };
+    all_beat(&world, "seldom", 10);
+    for _ in 0..10 {
+        all_beat(&world, "often", 1);
+        world.pass(secs(1));
+    }
+    // Cut off, and back before those that beat seldom are due.
+    world.pass(secs(20));
+    for _ in 0..4 {
+        all_beat(&world, "often", 1);
+        world.pass(secs(1));
+    }
+    all_beat(&world, "seldom", 10);
+    let failed = crate::town::Happened(world.events()).failed();
+    assert!(failed.is_empty(), "{failed:?}");
 }
 
 #[test]

@@ -136,3 +136,18 @@ fn a_member_that_moves_away_from_a_dead_host_does_not_bring_it_back() {
     town.pass(town.deadline() + secs(5), |place, _| place.zone != 1);
     assert_eq!(town.events().protections().0, ["zone-1"]);
 }
+
+#[test]
+fn a_member_that_moves_to_a_host_that_was_down_brings_that_back() {
+    let mut town = Town::five_zones();
+    let lost = Place { zone: 1, host: 2 };
+    town.pass(town.interval * 4, |place, _| place != lost);
+    assert_eq!(town.events().hosts_down().len(), 1);
+    let mover = Place { zone: 1, host: 1 };
+    town.world.accept(with(town.worker(mover, 0), |info| info.hive_id = Some(id(&lost.hive()))));
+    // One beat, and it is silent like the others there: the host went down a second time.
+    town.pass(town.interval * 4, |place, worker| place != lost && (place, worker) != (mover, Some(0)));
+    let happened = town.events();
+    let [down] = happened.hosts_down()[..] else { panic!("{:?}", happened.0) };
+    assert_eq!(happened.failed()["worker-1-1-0"].1, Some(down.n));
+}

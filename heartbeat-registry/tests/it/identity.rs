@@ -57,6 +57,7 @@ fn a_straggler_of_a_dead_run_is_no_second_live_one() {
     world.accept(made_at(beat("w", run(5), 0), 5));
     world.events();
     world.record(made_at(beat("w", run(0), 1), 4)).unwrap_err();
+    world.record(made_at(beat("w", run(0), 2), 5)).unwrap_err();
     assert_eq!(words(&world.events()), ["superseded"]);
     assert_eq!(view(&world).flags, []);
     world.record(made_at(crate::world::goodbye(beat("w", run(0), 3)), 7)).unwrap_err();
@@ -98,6 +99,11 @@ fn a_machine_that_slept_is_shown_and_told_when_its_member_recovers() {
     assert_eq!(view(&world).slept_ms, Some(40_000));
     world.accept(with(beat("w", 1, 2), |info| info.slept_ms = Some(0)));
     assert_eq!(view(&world).slept_ms, None, "by the newest beat");
+    world.pass(secs(2));
+    world.events();
+    world.accept(with(beat("w", 1, 3), |info| info.slept_ms = Some(0)));
+    let EventBody::Transition { evidence, .. } = &world.events()[0].body else { panic!() };
+    assert_eq!(evidence, &[""; 0], "it did not sleep");
 }
 
 #[test]

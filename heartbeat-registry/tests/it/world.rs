@@ -91,6 +91,8 @@ impl World {
         while let Some(wake) = self.fleet.next_wake().filter(|wake| *wake <= until) {
             self.clock.advance_to(wake);
             self.fleet.sweep();
+            let next = self.fleet.next_wake();
+            assert!(next.is_none_or(|next| next > self.clock.monotonic()), "the sweep at {wake:?} left something due");
         }
         self.clock.advance_to(until);
     }
