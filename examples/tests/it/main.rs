@@ -16,5 +16,6 @@ mod pipeline;
 mod programs;
 mod queen;
 mod real_registry;
+mod starved;
 mod transcript;
 mod waiting;

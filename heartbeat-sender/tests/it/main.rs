@@ -2,14 +2,20 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod directives;
+mod failover;
 mod goodbye;
 #[cfg(feature = "http")]
 mod http;
 mod member;
 mod order;
+mod outage;
 mod pace;
 #[cfg(feature = "http")]
+mod panic;
+#[cfg(feature = "http")]
 mod registry;
+#[cfg(feature = "http")]
+mod several;
 mod sleep;
 mod start;
 mod telling;
