@@ -81,7 +81,6 @@ impl Stamp {
             slept_ms: Some(millis(mark.slept)).filter(|slept| *slept > 0).or(own.slept_ms),
             tick,
             leaving: mark.leaving,
-            ..own
         });
         payload.set_timestamp(mark.at);
         seq
