@@ -131,6 +131,10 @@ impl Payload for HiveHeartbeat {
         self.last_error.as_deref()
     }
 
+    fn set_last_error(&mut self, error: String) {
+        self.last_error = Some(error);
+    }
+
     /// A hive lives on its own host.
     fn hive_id(&self) -> Option<&MemberId> {
         Some(&self.hive_id)

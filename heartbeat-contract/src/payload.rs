@@ -79,6 +79,9 @@ pub trait Payload: Clone + Serialize + DeserializeOwned + Send + Sync + 'static 
         None
     }
 
+    /// Replaces the last error: senders that are asked to tell panics do so. A kind without errors tells none.
+    fn set_last_error(&mut self, _error: String) {}
+
     /// The hive on whose host the member lives.
     fn hive_id(&self) -> Option<&MemberId> {
         self.beat()?.hive_id.as_ref()

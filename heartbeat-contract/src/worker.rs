@@ -106,6 +106,10 @@ impl Payload for WorkerHeartbeat {
         self.last_error.as_deref()
     }
 
+    fn set_last_error(&mut self, error: String) {
+        self.last_error = Some(error);
+    }
+
     fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_ref()
     }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::SendError;
 use crate::clock::monotonic;
+use crate::shared::Edition;
 
 /// What a loop has done so far; a snapshot, for metrics of your own. Counts only grow while the loop lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,18 +74,25 @@ pub(crate) struct Tally {
     pub(crate) counted: Counters,
     started: Instant,
     heard_at: Option<Instant>,
+    heard: Edition,
 }
 
 impl Tally {
     pub(crate) fn new() -> Self {
-        Self { counted: Counters::default(), started: monotonic(), heard_at: None }
+        Self { counted: Counters::default(), started: monotonic(), heard_at: None, heard: Edition::default() }
     }
 
     /// A beat that was sent then was acknowledged.
-    pub(crate) fn acknowledged(&mut self, sent_at: Instant) {
+    pub(crate) fn acknowledged(&mut self, edition: Edition, sent_at: Instant) {
+        self.heard = edition;
         self.counted.acknowledged += 1;
         self.counted.consecutive_failures = 0;
         self.heard_at = Some(sent_at);
+    }
+
+    /// Whether what was news then has been acknowledged.
+    pub(crate) fn has_heard(&self, edition: Edition) -> bool {
+        self.heard >= edition
     }
 
     pub(crate) fn at(&self, now: Instant) -> Counters {

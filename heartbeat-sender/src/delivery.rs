@@ -31,10 +31,13 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
     pub(crate) async fn deliver(&mut self, beat: &Stamped<P>) -> Option<u64> {
         let begun = monotonic();
         let mut limit = timeout_at(self.agenda.interval(), self.request_timeout);
+        if beat.is_repeated {
+            limit = limit.min(self.until_slot());
+        }
         let mut miss: Option<Miss> = None;
         let mut tried = 0;
         while let Some(registry) = self.route.choice(tried)
-            && !limit.is_zero()
+            && (tried == 0 || !limit.is_zero())
         {
             let sent_at = monotonic();
             let answer = self.send(registry, beat, limit).await;
@@ -42,7 +45,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
             let error = match answer {
                 Ok(ack) => {
                     self.took(registry, miss.as_ref());
-                    self.acknowledged(beat.seq, ack, sent_at);
+                    self.acknowledged(beat, ack, sent_at);
                     return self.try_preferred(beat).await;
                 }
                 Err(error) => error,
@@ -53,9 +56,9 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
             if is_hopeless {
                 break;
             }
-            limit = limit.min(self.agenda.next_slot().saturating_sub(self.since_start(monotonic())));
+            limit = limit.min(self.until_slot());
         }
-        let miss = miss.expect("no limit is zero before something was tried");
+        let miss = miss.expect("at least one registry was tried");
         if miss.verdict != Verdict::Next && self.route.gave_up_after(tried) {
             self.count_failover();
         }
@@ -80,8 +83,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
         let shared = Arc::clone(&self.shared);
         for registry in self.route.to_try(self.since_start(monotonic())) {
             let sent_at = monotonic();
-            let until_slot = self.agenda.next_slot().saturating_sub(self.since_start(sent_at));
-            let limit = timeout_at(self.agenda.interval(), self.request_timeout).min(until_slot / 2);
+            let limit = timeout_at(self.agenda.interval(), self.request_timeout).min(self.until_slot() / 2);
             let answer = tokio::select! {
                 biased;
                 () = shared.news() => return None,
@@ -90,7 +92,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
             match answer {
                 Ok(ack) => {
                     self.took(registry, None);
-                    self.acknowledged(beat.seq, ack, sent_at);
+                    self.acknowledged(beat, ack, sent_at);
                     return None;
                 }
                 Err(error) => {
@@ -123,16 +125,16 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
         }
     }
 
-    fn acknowledged(&mut self, seq: u64, ack: Ack, sent_at: Instant) {
+    fn acknowledged(&mut self, beat: &Stamped<P>, ack: Ack, sent_at: Instant) {
         let now = monotonic();
         let rtt = now - sent_at;
         self.stamp.acknowledged(rtt);
         self.sleep.acknowledged();
         self.agenda.acknowledged(self.since_start(now), &ack);
         self.asked.send_if_modified(|asked| asked.hear(&ack.directives));
-        self.shared.tally().acknowledged(sent_at);
+        self.shared.tally().acknowledged(beat.edition, sent_at);
         self.failed = 0;
-        self.tell(Outcome::Acknowledged { seq, ack, rtt });
+        self.tell(Outcome::Acknowledged { seq: beat.seq, ack, rtt });
     }
 
     /// Returns the run that has taken this one's place, if one has.
@@ -167,6 +169,10 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
             None => self.transport,
             Some(fallback) => &self.transport.fallbacks()[fallback],
         }
+    }
+
+    fn until_slot(&self) -> Duration {
+        self.agenda.next_slot().saturating_sub(self.since_start(monotonic()))
     }
 
     fn count_failover(&self) {

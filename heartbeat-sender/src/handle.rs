@@ -19,7 +19,7 @@ use crate::{ConfigError, Counters, Directives, HeartbeatConfig, Outcome, Outcome
 
 const DEFAULT_REASON: &str = "shutdown";
 /// The contract's limit for the reason of a goodbye.
-const MAX_REASON_BYTES: usize = 256;
+pub(crate) const MAX_REASON_BYTES: usize = 256;
 
 /// Tells a running heartbeat loop what its beats should say; cheap to clone.
 ///
@@ -29,7 +29,7 @@ const MAX_REASON_BYTES: usize = 256;
 pub struct HeartbeatHandle<P: Payload> {
     id: MemberId,
     request_timeout: Option<Duration>,
-    shared: Arc<Shared<P>>,
+    pub(crate) shared: Arc<Shared<P>>,
     outcomes: Outcomes,
     directives: Directives,
     driver: Arc<Mutex<Option<Driver>>>,
@@ -271,6 +271,15 @@ impl<P: Payload> HeartbeatHandle<P> {
             driver.join().await;
         }
         last
+    }
+
+    /// Whether the loop has a thread of its own, which is not this one.
+    pub(crate) fn beats_on_another_thread(&self) -> bool {
+        let driver = self.driver.try_lock();
+        driver.is_ok_and(|driver| match &*driver {
+            Some(Driver::Thread(thread)) => thread.thread().id() != thread::current().id(),
+            Some(Driver::Task(_)) | None => false,
+        })
     }
 
     pub(crate) fn driven_by(self, driver: Driver) -> Self {

@@ -48,8 +48,8 @@
 //!
 //! # What it does not do
 //!
-//! It keeps no beat for later: a beat that fails is followed by the newest state at the next slot, and memory stays flat
-//! however long the registry is away. It does not restart, stop or drain anything: what a registry asks for comes with
+//! It keeps no beat for later: the first beat that fails is repeated twice within a second, and after that the newest state
+//! goes out at the next slot; memory stays flat however long the registry is away. It does not restart, stop or drain anything: what a registry asks for comes with
 //! [`HeartbeatHandle::directives`], and obeying is up to the application. It installs no signal handler and no subscriber, and never decides
 //! that its registry is dead.
 //!
@@ -88,6 +88,7 @@ mod http;
 mod journal;
 mod lag;
 mod outcome;
+mod panic;
 #[cfg(feature = "http")]
 mod place;
 mod progress;

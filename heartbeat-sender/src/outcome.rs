@@ -23,7 +23,8 @@ pub enum Outcome {
         /// How long the answer took.
         rtt: Duration,
     },
-    /// It was not acknowledged; the next one goes out as scheduled.
+    /// No registry acknowledged it. It may be about to be repeated, if it is the first one; the next one goes out as
+    /// scheduled.
     Failed {
         /// Its number within the run.
         seq: u64,

@@ -16,7 +16,7 @@ use crate::config::Fill;
 use crate::handle::HeartbeatTask;
 use crate::journal::{Causes, Journal, Line};
 use crate::route::Route;
-use crate::shared::{Ending, Shared, Words};
+use crate::shared::{Edition, Ending, Shared, Words};
 use crate::sleep::Sleep;
 use crate::spread::Spread;
 use crate::stamp::{Mark, Stale, Stamp};
@@ -91,6 +91,7 @@ pub(crate) struct Run<'a, P, T, C> {
 pub(crate) struct Stamped<P> {
     pub(crate) seq: u64,
     pub(crate) beat: P,
+    pub(crate) edition: Edition,
     /// Whether it was sent before, and no registry took it.
     pub(crate) is_repeated: bool,
 }
@@ -192,7 +193,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
             ending,
         };
         let seq = self.stamp.apply(&mut payload, mark);
-        Stamped { seq, beat: payload, is_repeated: false }
+        Stamped { seq, beat: payload, edition: snapshot.edition, is_repeated: false }
     }
 
     /// Sends the last beat, a goodbye or not.

@@ -1,6 +1,6 @@
 //! What a handle and its loop share: what the next beat should say.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use heartbeat_contract::{Exit, HealthStatus, Payload, Violations};
@@ -31,6 +31,7 @@ struct Desired<P> {
     asked: bool,
     /// Whether news waits to be told, so that more of it is told together with it.
     has_news: bool,
+    edition: Edition,
     ending: Option<Ending>,
 }
 
@@ -43,9 +44,14 @@ pub(crate) enum Ending {
     Exit(Exit),
 }
 
+/// Counts what has become news, so that a beat can be known to tell it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Edition(u64);
+
 /// What one beat says.
 #[derive(Debug)]
 pub(crate) struct Snapshot<P> {
+    pub(crate) edition: Edition,
     pub(crate) payload: P,
     pub(crate) interval: Duration,
 }
@@ -81,7 +87,14 @@ impl<P: Payload> Shared<P> {
             runtime: RuntimeWatch::default(),
             tally: Mutex::new(Tally::new()),
             updating: Mutex::new(()),
-            desired: Mutex::new(Desired { payload, interval, asked: false, has_news: false, ending: None }),
+            desired: Mutex::new(Desired {
+                payload,
+                interval,
+                asked: false,
+                has_news: false,
+                edition: Edition::default(),
+                ending: None,
+            }),
             news: Notify::new(),
             leave: Notify::new(),
         }
@@ -105,6 +118,20 @@ impl<P: Payload> Shared<P> {
         Ok(())
     }
 
+    /// Sets the last error, and returns the first edition that tells it. For use in the middle of a panic: `None` if what
+    /// panics may be what keeps the state.
+    pub(crate) fn set_last_error(&self, error: String) -> Option<Edition> {
+        let mut desired = match self.desired.try_lock() {
+            Ok(desired) => desired,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        desired.payload.set_last_error(error);
+        let edition = Edition(desired.edition.0 + 1);
+        self.announce(desired);
+        Some(edition)
+    }
+
     pub(crate) fn ask(&self) {
         let mut desired = self.lock();
         desired.asked = true;
@@ -119,6 +146,7 @@ impl<P: Payload> Shared<P> {
 
     fn announce(&self, mut desired: MutexGuard<'_, Desired<P>>) {
         let joins_other_news = std::mem::replace(&mut desired.has_news, true);
+        desired.edition.0 += 1;
         drop(desired);
         if joins_other_news {
             self.tally().counted.coalesced += 1;
@@ -143,7 +171,7 @@ impl<P: Payload> Shared<P> {
     pub(crate) fn snapshot(&self) -> Snapshot<P> {
         let mut desired = self.lock();
         (desired.asked, desired.has_news) = (false, false);
-        Snapshot { payload: desired.payload.clone(), interval: desired.interval }
+        Snapshot { edition: desired.edition, payload: desired.payload.clone(), interval: desired.interval }
     }
 
     pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {

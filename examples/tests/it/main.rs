@@ -20,6 +20,7 @@ mod readme;
 mod real_registry;
 #[cfg(feature = "daemon")]
 mod relayed;
+mod starved;
 #[cfg(feature = "daemon")]
 mod supervise;
 mod transcript;

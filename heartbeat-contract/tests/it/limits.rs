@@ -38,7 +38,7 @@ fn the_figures_of_a_host_are_numbers_within_what_can_be() {
     let cpu = |percent| wrong(&HiveHeartbeat { cpu_usage_percent: Some(percent), ..hive() });
     assert_eq!([cpu(0.0), cpu(100.0)], ["", ""]);
     assert_eq!(cpu(100.5), "cpu_usage_percent: 100.5 is above 100");
-    let gpu = VramInfo { device: 0, name: None, used_gb: -1.0, total_gb: f64::INFINITY, temperature_celsius: None };
+    let gpu = VramInfo::new(0, -1.0, f64::INFINITY);
     let cold = HiveHeartbeat {
         ram_used_gb: Some(-1.0),
         ram_total_gb: Some(-2.0),
@@ -96,7 +96,7 @@ fn a_hive_tells_of_at_most_256_exits_and_of_runs_that_can_be() {
 #[test]
 fn texts_of_a_hive_and_of_the_protocol_have_a_length() {
     let text = |bytes| Some("x".repeat(bytes));
-    let gpu = |name| VramInfo { device: 0, name, used_gb: 1.0, total_gb: 2.0, temperature_celsius: None };
+    let gpu = |name| VramInfo { name, ..VramInfo::new(0, 1.0, 2.0) };
     let of_length = |short, error| HiveHeartbeat {
         last_error: text(error),
         vram_per_device: Some(vec![gpu(text(short))]),

@@ -4,14 +4,20 @@
 #[cfg(all(feature = "cli", unix))]
 mod cli;
 mod directives;
+mod failover;
 mod goodbye;
 #[cfg(feature = "http")]
 mod http;
 mod member;
 mod order;
+mod outage;
 mod pace;
 #[cfg(feature = "http")]
+mod panic;
+#[cfg(feature = "http")]
 mod registry;
+#[cfg(feature = "http")]
+mod several;
 mod sleep;
 mod start;
 mod telling;

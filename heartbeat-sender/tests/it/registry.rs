@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use heartbeat_contract::{BeatInfo, WorkerHeartbeat, decode};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
@@ -18,7 +18,7 @@ pub(crate) struct Registry {
     pub(crate) url: String,
 }
 
-pub(crate) struct Connection(TcpStream);
+pub(crate) struct Connection<S = TcpStream>(pub(crate) S);
 
 /// One request, head and body.
 pub(crate) struct Request {
@@ -50,7 +50,7 @@ impl Registry {
     }
 }
 
-impl Connection {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// The next request, or `None` if the sender closes the connection instead.
     pub(crate) async fn hear(&mut self) -> Option<Request> {
         let mut read = Vec::new();
