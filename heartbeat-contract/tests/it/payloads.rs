@@ -77,6 +77,18 @@ fn takes_the_stamp_of_its_sender<P: Payload>(mut payload: P) -> P {
 }
 
 #[test]
+fn the_last_error_can_be_set_where_there_is_a_field_for_it() {
+    fn error_of(mut payload: impl Payload) -> Option<String> {
+        payload.set_last_error("it broke".to_owned());
+        payload.last_error().map(str::to_owned)
+    }
+    let told = Some("it broke".to_owned());
+    assert_eq!(error_of(WorkerHeartbeat::new(id("w"))), told);
+    assert_eq!(error_of(HiveHeartbeat::new(id("h"))), told);
+    assert_eq!(error_of(AgentHeartbeat { agent_id: id("a"), beat: None }), None);
+}
+
+#[test]
 fn a_payload_that_was_given_nothing_tells_nothing() {
     let nothing: Told<'_> = (None, None, None, None, None, None, 0);
     assert_eq!(told(&WorkerHeartbeat::new(id("w"))), nothing);

@@ -67,6 +67,8 @@ fn the_figures_of_a_host_have_ranges_and_are_told_of_a_few_sources() {
     let text = "x".repeat(257);
     let too_long = "failing_sources.0.error: 257 bytes are too long (at most 256)";
     assert_eq!(source(&format!(r#""error": "{text}""#)), too_long);
+    let most = format!(r#"{{"hive_id": "h", "failing_sources": [{}]}}"#, [r#"{"source": "a"}"#; 16].join(","));
+    assert!(decode::<HiveHeartbeat>(most.as_bytes()).is_ok());
     let many = [r#"{"source": "a"}"#; 17].join(",");
     let too_many = "failing_sources: 17 sources are more than 16";
     assert_eq!(refusal(&format!(r#""failing_sources": [{many}]"#)), too_many);

@@ -1,7 +1,10 @@
 //! Members whose last beat tells how their process ended.
 
-use heartbeat_registry::contract::{Cause, EventBody, Exit, HealthState, HealthStatus, Rule, WorkerHeartbeat};
+use heartbeat_registry::contract::{
+    Cause, EventBody, Exit, HealthState, HealthStatus, HiveHeartbeat, ProcessExit, Rule, WorkerHeartbeat,
+};
 
+use crate::town::Town;
 use crate::world::{World, beat, feeling, id, millis, secs, with};
 
 fn last(beat: WorkerHeartbeat) -> WorkerHeartbeat {
@@ -45,6 +48,34 @@ fn an_exit_explains_itself_and_says_what_comes_next() {
     assert!(words.contains("critical at once, however recent its last beat"), "{words}");
     assert!(words.contains("If no beat comes, it is failed in"), "{words}");
     assert!(words.contains("comes back with the first beat of a newer run"), "{words}");
+}
+
+#[test]
+fn once_silence_says_as_much_it_is_the_rule_and_the_exit_stays_the_cause() {
+    let mut world = World::new();
+    world.accept(last(beat("w", 1, 0)));
+    let told = |world: &World| {
+        let told = world.workers.explain(&id("w")).unwrap();
+        (told.state, told.rule, told.cause)
+    };
+    world.pass(millis(2_249));
+    assert_eq!(told(&world), (HealthState::Critical, Rule::Exit, Some(Cause::ProcessDead)));
+    world.pass(millis(2));
+    assert_eq!(told(&world), (HealthState::Critical, Rule::Timing, Some(Cause::ProcessDead)));
+}
+
+#[test]
+fn what_a_last_beat_told_stands_above_the_word_of_its_hive() {
+    let mut town = Town::new(1, 1, 1, secs(5));
+    town.settle();
+    let place = town.places[0];
+    town.world.accept(last(town.worker(place, 0)));
+    let mut hive = HiveHeartbeat::new(id(&place.hive()));
+    hive.exited = vec![ProcessExit::new(id(&place.worker(0)))];
+    town.hives.record(hive).unwrap();
+    let view = town.world.workers.view(&id(&place.worker(0))).unwrap();
+    assert_eq!((view.state, view.cause), (HealthState::Critical, Some(Cause::ProcessDead)));
+    assert_eq!(view.evidence, ["its last beat told that process 4711 exited with status 3"]);
 }
 
 #[test]
