@@ -79,7 +79,7 @@ impl Upstream {
     /// Tries, once in a while, whether a registry that is preferred to the one that has just taken a batch takes it, too.
     /// Nobody waits for that.
     async fn try_preferred(&self, batch: &[u8]) {
-        let preferred = self.way().to_try(self.now());
+        let preferred = self.way().preferred(self.now());
         for registry in preferred {
             if self.post_to(registry, batch).await.is_ok() {
                 if self.way().took_again(registry, self.now()) {

@@ -62,7 +62,7 @@ impl Way {
 
     /// The registries that are preferred to the one that takes batches, if it is time to try them; it is not again for a
     /// while, so that of several batches one does.
-    pub(super) fn to_try(&mut self, now: Duration) -> Range<usize> {
+    pub(super) fn preferred(&mut self, now: Duration) -> Range<usize> {
         let preferred = self.route.to_try(now);
         if !preferred.is_empty() {
             self.route.rest(now);
@@ -105,15 +105,15 @@ mod tests {
     fn one_batch_a_minute_tries_the_preferred_registries() {
         let mut way = way(3);
         way.took(2, 0, S);
-        assert!(way.to_try(40 * S).is_empty());
-        assert_eq!(way.to_try(80 * S), 0..2);
-        assert!(way.to_try(80 * S).is_empty(), "another batch does");
+        assert!(way.preferred(40 * S).is_empty());
+        assert_eq!(way.preferred(80 * S), 0..2);
+        assert!(way.preferred(80 * S).is_empty(), "another batch does");
         assert!(way.took_again(1, 81 * S));
         assert_eq!(way.choices(), [1, 0, 2]);
-        assert_eq!(way.to_try(160 * S), 0..1);
+        assert_eq!(way.preferred(160 * S), 0..1);
         assert!(way.took_again(0, 161 * S));
         assert!(!way.took_again(1, 161 * S), "nothing leads away from the first but a miss");
-        assert!(way.to_try(9_000 * S).is_empty());
+        assert!(way.preferred(9_000 * S).is_empty());
     }
 
     #[test]
