@@ -9,8 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::letter::Letter;
-use super::upstream;
-use crate::HttpTransport;
+use super::upstream::Upstream;
 use crate::clock::monotonic;
 
 /// A beat waits at most for this part of its interval,
@@ -54,14 +53,14 @@ impl Gathering {
 
 /// Gathers beats and sends them on.
 pub(super) struct Gatherer {
-    upstream: Arc<HttpTransport>,
+    upstream: Arc<Upstream>,
     room: Arc<Semaphore>,
     waiting: Vec<(Kind, Gathering)>,
     batches: JoinSet<()>,
 }
 
 impl Gatherer {
-    pub(super) fn new(upstream: HttpTransport) -> Self {
+    pub(super) fn new(upstream: Upstream) -> Self {
         let room = Arc::new(Semaphore::new(MAX_BATCHES));
         Self { upstream: Arc::new(upstream), room, waiting: Vec::new(), batches: JoinSet::new() }
     }
@@ -118,8 +117,8 @@ impl Gatherer {
     }
 }
 
-async fn deliver(upstream: Arc<HttpTransport>, letters: Vec<Letter>, room: OwnedSemaphorePermit) {
-    upstream::deliver(&upstream, letters).await;
+async fn deliver(upstream: Arc<Upstream>, letters: Vec<Letter>, room: OwnedSemaphorePermit) {
+    upstream.deliver(letters).await;
     drop(room);
 }
 

@@ -5,6 +5,7 @@ mod gathering;
 mod letter;
 mod socket;
 mod upstream;
+mod way;
 
 use std::io;
 use std::path::Path;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 use self::connection::{Door, converse};
 use self::gathering::Gatherer;
 use self::socket::Socket;
+use self::upstream::Upstream;
 use crate::HttpTransport;
 
 /// How many connections are open at most; further ones wait to be accepted.
@@ -57,7 +59,9 @@ impl Default for RelayConfig {
 ///
 /// A beat waits for others for a twentieth of the interval it declares, at most half a second, or until a hundred wait; each
 /// gets its own answer out of that for the batch. It knows the two routes of each kind for single beats, and no other; it
-/// keeps nothing: a beat is answered only once the registry has answered.
+/// keeps nothing: a beat is answered only once the registry has answered. Of several registries, one that has not answered
+/// within 2 s or refuses is left for the next at once; batches stay there, and about every minute one tries whether they
+/// can return.
 #[derive(Debug)]
 pub struct Relay {
     socket: Socket,
@@ -125,8 +129,9 @@ impl Relay {
         let (letters, arriving) = mpsc::channel(MAX_LETTERS);
         let (seen, peers) = mpsc::channel(MAX_PEERS);
         let (stop, stopped) = watch::channel(false);
+        let name = config.hive_id.as_ref().map_or_else(|| format!("relay-{}", std::process::id()), ToString::to_string);
+        let gathering = tokio::spawn(Gatherer::new(Upstream::new(upstream, &name)).run(arriving));
         let door = Door { letters, seen, hive_id: config.hive_id };
-        let gathering = tokio::spawn(Gatherer::new(upstream).run(arriving));
         let accepting = tokio::spawn(accept(socket, Arc::new(door), stopped));
         (Serving { stop, accepting, gathering }, Peers(peers))
     }
@@ -171,7 +176,7 @@ async fn accept(socket: Socket, door: Arc<Door>, mut stopped: watch::Receiver<bo
         };
         match accepted {
             Ok((connection, place)) => {
-                let pid = connection.peer_cred().ok().and_then(|peer| u32::try_from(peer.pid()?).ok());
+                let pid = connection.peer_cred().ok().and_then(|peer| known(peer.pid()?));
                 let (door, stopped) = (Arc::clone(&door), stopped.clone());
                 conversations.spawn(async move {
                     converse(TokioIo::new(connection), door, pid, stopped).await;
@@ -189,6 +194,11 @@ async fn accept(socket: Socket, door: Arc<Door>, mut stopped: watch::Receiver<bo
     while conversations.join_next().await.is_some() {}
 }
 
+/// The pid of a peer, unless it is none here: 0 stands for a process outside of the relay's pid namespace.
+fn known(pid: i32) -> Option<u32> {
+    u32::try_from(pid).ok().filter(|pid| *pid > 0)
+}
+
 async fn next_connection(
     socket: &Socket,
     room: &Arc<Semaphore>,
@@ -202,5 +212,15 @@ async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_without_a_pid_here_is_nobody_to_watch() {
+        assert_eq!([known(-1), known(0), known(4711)], [None, None, Some(4711)]);
     }
 }

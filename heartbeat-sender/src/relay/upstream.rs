@@ -1,47 +1,130 @@
-//! From the relay to the registry, and back.
+//! From the relay to the registries, and back.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use heartbeat_contract::{Ack, BatchAck, BatchAnswer, Kind, Problem, ProblemType, Rejected, WorkerHeartbeat};
+use tokio::time::Instant;
 
 use super::gathering::refuse;
 use super::letter::{Answer, Letter, Sealed};
+use super::way::{Changes, Way};
+use crate::clock::monotonic;
 use crate::journal::Causes;
+use crate::spread::Spread;
 use crate::{HttpTransport, SendError, Transport};
 
-/// Well below the time for which senders wait for an answer at the usual intervals.
+/// How long one registry may take: so little that the second answers within the time for which senders wait at the usual
+/// intervals.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Posts beats of one kind as one batch, and gives each its answer.
-pub(super) async fn deliver(upstream: &HttpTransport, letters: Vec<Letter>) {
-    match post(upstream, batch(&letters)).await {
-        Ok(told) => {
-            let answers = answers(letters.iter().map(|letter| &letter.beat), told);
-            for (letter, answer) in letters.into_iter().zip(answers) {
-                // Whoever no longer waits needs no answer.
-                drop(letter.answer.send(answer));
+/// The registries, and which of them batches go to.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    transport: HttpTransport,
+    began: Instant,
+    way: Mutex<Way>,
+}
+
+impl Upstream {
+    /// The name of the relay spreads when it tries whether it can return to a preferred registry.
+    pub(super) fn new(transport: HttpTransport, name: &str) -> Self {
+        let registries = 1 + fallbacks(&transport).len();
+        Self { transport, began: monotonic(), way: Mutex::new(Way::new(registries, Spread::of(name))) }
+    }
+
+    /// Posts beats of one kind as one batch, and gives each its answer.
+    pub(super) async fn deliver(&self, letters: Vec<Letter>) {
+        let batch = batch(&letters);
+        match self.post(&batch).await {
+            Ok(told) => {
+                let answers = answers(letters.iter().map(|letter| &letter.beat), told);
+                for (letter, answer) in letters.into_iter().zip(answers) {
+                    // Whoever no longer waits needs no answer.
+                    drop(letter.answer.send(answer));
+                }
+                self.try_preferred(&batch).await;
+            }
+            Err(error) => {
+                if self.way().failed(letters.len(), &error) {
+                    tracing::warn!(beats = letters.len(), error = %Causes(&error), "the relay cannot pass beats on");
+                }
+                // Without the causes: which host it is that refuses a connection is for the relay's own log.
+                refuse(letters, &format!("the relay cannot pass beats on: {error}"));
             }
         }
-        Err(error) => {
-            tracing::warn!(beats = letters.len(), error = %Causes(&error), "the relay cannot pass beats on");
-            refuse(letters, "the registry cannot be reached from here");
+    }
+
+    /// To the registry that took the last batch, and to the others if it does not take this one.
+    async fn post(&self, batch: &[u8]) -> Result<BatchAnswer, SendError> {
+        let choices = self.way().choices();
+        let mut miss = None;
+        for registry in &choices {
+            match self.post_to(*registry, batch).await {
+                Ok(told) => {
+                    self.took(*registry, choices[0], miss.as_ref());
+                    return Ok(told);
+                }
+                Err(error) => miss = Some(error),
+            }
         }
+        Err(miss.expect("at least one registry was tried"))
+    }
+
+    async fn post_to(&self, registry: usize, batch: &[u8]) -> Result<BatchAnswer, SendError> {
+        let posting = self.registry(registry).post_batch(batch.to_vec());
+        tokio::time::timeout(LIMIT, posting).await.unwrap_or_else(|_| Err(SendError::timeout(LIMIT)))
+    }
+
+    /// Tries, once in a while, whether a registry that is preferred to the one that has just taken a batch takes it, too.
+    /// Nobody waits for that.
+    async fn try_preferred(&self, batch: &[u8]) {
+        let preferred = self.way().preferred(self.now());
+        for registry in preferred {
+            if self.post_to(registry, batch).await.is_ok() {
+                if self.way().took_again(registry, self.now()) {
+                    let registry = place(self.registry(registry));
+                    tracing::info!(registry, "the relay passes beats on to a preferred registry again");
+                }
+                return;
+            }
+        }
+    }
+
+    fn took(&self, registry: usize, first: usize, miss: Option<&SendError>) {
+        let Changes { has_moved, refused } = self.way().took(registry, first, self.now());
+        let registry = place(self.registry(registry));
+        if let Some(error) = miss.filter(|_| has_moved) {
+            tracing::warn!(registry, error = %Causes(error), "the relay passes beats on to another registry");
+        }
+        if let Some(refused) = refused {
+            tracing::info!(registry, refused, "the relay passes beats on again");
+        }
+    }
+
+    fn registry(&self, registry: usize) -> &HttpTransport {
+        match registry.checked_sub(1) {
+            None => &self.transport,
+            Some(fallback) => &fallbacks(&self.transport)[fallback],
+        }
+    }
+
+    fn now(&self) -> Duration {
+        monotonic() - self.began
+    }
+
+    fn way(&self) -> MutexGuard<'_, Way> {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// To the first registry that takes it.
-async fn post(upstream: &HttpTransport, batch: Vec<u8>) -> Result<BatchAnswer, SendError> {
-    let trying = async {
-        let mut answer = upstream.post_batch(batch.clone()).await;
-        for further in Transport::<WorkerHeartbeat>::fallbacks(upstream) {
-            if answer.is_ok() {
-                break;
-            }
-            answer = further.post_batch(batch.clone()).await;
-        }
-        answer
-    };
-    tokio::time::timeout(LIMIT, trying).await.unwrap_or_else(|_| Err(SendError::timeout(LIMIT)))
+/// The same for beats of every kind.
+fn fallbacks(transport: &HttpTransport) -> &[HttpTransport] {
+    Transport::<WorkerHeartbeat>::fallbacks(transport)
+}
+
+fn place(transport: &HttpTransport) -> &str {
+    Transport::<WorkerHeartbeat>::place(transport)
 }
 
 fn batch(letters: &[Letter]) -> Vec<u8> {

@@ -16,6 +16,8 @@ mod pace;
 mod panic;
 #[cfg(feature = "http")]
 mod registry;
+#[cfg(all(feature = "relay", unix))]
+mod relay;
 #[cfg(feature = "http")]
 mod several;
 mod sleep;

@@ -42,6 +42,11 @@ impl Registry {
         Connection(soon(self.listener.accept()).await.unwrap().0)
     }
 
+    /// Whether a connection waits to be accepted.
+    pub(crate) async fn has_caller(&self) -> bool {
+        timeout(Duration::ZERO, self.listener.accept()).await.is_ok()
+    }
+
     /// The next request on a new connection.
     pub(crate) async fn hear(&self) -> (Connection, Request) {
         let mut connection = self.accept().await;

@@ -26,6 +26,8 @@ const COARSENESS: Duration = Duration::from_millis(50);
 pub(super) struct Pids {
     given: Vec<(Watched, Option<u32>)>,
     watched: HashMap<MemberId, Process>,
+    /// Processes that could not be watched, which the log says already.
+    unwatched: HashMap<MemberId, u32>,
     exits: Exits,
 }
 
@@ -42,7 +44,7 @@ struct Process {
 impl Pids {
     pub(super) fn new(given: &[Watched]) -> Self {
         let given = given.iter().map(|watched| (watched.clone(), None)).collect();
-        Self { given, watched: HashMap::new(), exits: Exits::default() }
+        Self { given, watched: HashMap::new(), unwatched: HashMap::new(), exits: Exits::default() }
     }
 
     /// A worker has beaten, from this process.
@@ -51,6 +53,7 @@ impl Pids {
         if is_last {
             // Its end is no news, and its next run begins anew.
             self.watched.remove(&id);
+            self.unwatched.remove(&id);
             return;
         }
         let known = self.watched.get(&id).map(|process| (process.pid, process.incarnation));
@@ -124,8 +127,20 @@ impl Pids {
             return;
         }
         match Process::of(pid, incarnation) {
-            Ok(process) => drop(self.watched.insert(id, process)),
-            Err(error) => tracing::warn!(worker = %id, pid, %error, "cannot watch a worker's process"),
+            Ok(process) => {
+                self.unwatched.remove(&id);
+                self.watched.insert(id, process);
+            }
+            Err(error) => self.cannot_watch(id, pid, &error),
+        }
+    }
+
+    /// Each of its beats tries again, and is worth no line of its own.
+    fn cannot_watch(&mut self, id: MemberId, pid: u32, error: &io::Error) {
+        let is_known = self.unwatched.get(&id) == Some(&pid);
+        if !is_known && self.unwatched.len() < MOST {
+            tracing::warn!(worker = %id, pid, %error, "cannot watch a worker's process");
+            self.unwatched.insert(id, pid);
         }
     }
 }
@@ -186,4 +201,40 @@ fn descriptor_of(pid: u32) -> io::Result<Option<AsyncFd<OwnedFd>>> {
 #[cfg(not(target_os = "linux"))]
 fn descriptor_of(_pid: u32) -> io::Result<Option<AsyncFd<OwnedFd>>> {
     Ok(None)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::clock::monotonic;
+
+    fn beat(pid: u32, is_last: bool) -> Peer {
+        Peer { id: MemberId::new("worker-1").unwrap(), incarnation: Some(7), pid, is_last }
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_watched_is_worth_one_line_in_the_log() {
+        static LINES: AtomicU32 = AtomicU32::new(0);
+        let counting = || {
+            LINES.fetch_add(1, Ordering::Relaxed);
+            io::sink()
+        };
+        let log = tracing_subscriber::fmt().with_writer(counting).finish();
+        tracing::subscriber::with_default(log, || {
+            let mut pids = Pids::new(&[]);
+            for (beat, lines) in [
+                (beat(u32::MAX, false), 1),
+                (beat(u32::MAX, false), 1),
+                (beat(u32::MAX - 1, false), 2),
+                (beat(u32::MAX - 1, false), 2),
+                (beat(u32::MAX - 1, true), 2),
+                (beat(u32::MAX - 1, false), 3),
+            ] {
+                pids.beats(beat, monotonic());
+                assert_eq!(LINES.load(Ordering::Relaxed), lines);
+            }
+        });
+    }
 }
