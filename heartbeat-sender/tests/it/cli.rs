@@ -3,6 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 mod beat;
+mod end;
 mod run;
 
 /// Where nobody listens.
