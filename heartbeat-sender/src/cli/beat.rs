@@ -1,13 +1,16 @@
 //! Sends one beat.
 
 use std::io::Read;
+use std::time::Duration;
 
 use heartbeat_contract::{Ack, BeatInfo, HiveHeartbeat, Kind, MAX_BEAT_BYTES, MemberId, Payload, WorkerHeartbeat};
 use serde_json::{Map, Value};
 
 use super::args::BeatArgs;
 use super::{AUTH, FAILED, Failed, OK, UNREACHABLE, USAGE, put};
-use crate::{HeartbeatConfig, SendError, system_clock};
+use crate::run::send_within;
+use crate::verdict::{Verdict, verdict};
+use crate::{HeartbeatConfig, HttpTransport, SendError, Transport, system_clock};
 
 pub(super) fn beat(args: &BeatArgs) -> Result<u8, Failed> {
     match &args.kind {
@@ -83,17 +86,31 @@ fn from_stdin() -> Result<Map<String, Value>, Failed> {
 fn send<P: Payload>(args: &BeatArgs, payload: P) -> Result<u8, Failed> {
     let mut config = HeartbeatConfig::of(payload.clone());
     args.to.apply(&mut config);
+    args.place.apply(&mut config);
     let transport = args.to.transport(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failed::new(&error, FAILED))?;
     let limit = crate::config::timeout_at(config.interval, None);
-    let answer = runtime.block_on(crate::run::send_within(limit, &transport, payload));
+    let answer = runtime.block_on(send_to_any(&transport, limit, &payload));
     // A name that is being looked up must not keep the process from ending.
     runtime.shutdown_background();
     match answer {
         Ok(ack) => print(&ack).map(|()| OK),
         Err(error) => Err(Failed::new(&error, code(&error))),
     }
+}
+
+/// To the first registry that takes it; what is wrong with the beat itself is wrong everywhere.
+async fn send_to_any<P: Payload>(first: &HttpTransport, limit: Duration, payload: &P) -> Result<Ack, SendError> {
+    let mut answer = send_within(limit, first, payload.clone()).await;
+    for further in Transport::<P>::fallbacks(first) {
+        match &answer {
+            Err(error) if verdict(error) != Verdict::Next => {}
+            _ => break,
+        }
+        answer = send_within(limit, further, payload.clone()).await;
+    }
+    answer
 }
 
 fn print(ack: &Ack) -> Result<(), Failed> {

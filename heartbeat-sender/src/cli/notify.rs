@@ -13,11 +13,17 @@ const SOCKET: &str = "NOTIFY_SOCKET";
 /// Without a wrapper there is nobody to tell, which is no failure: the same program runs with and without.
 pub(super) fn notify(args: &NotifyArgs) -> Result<u8, Failed> {
     let Some(socket) = env::var_os(SOCKET) else { return Ok(OK) };
-    let failed = |error: std::io::Error| Failed::new(&error, FAILED);
-    let address = address(&socket).map_err(failed)?;
-    let unbound = UnixDatagram::unbound().map_err(failed)?;
-    unbound.send_to_addr(args.fields.join("\n").as_bytes(), &address).map_err(failed)?;
-    Ok(OK)
+    let message = args.fields.join("\n");
+    send(&socket, message.as_bytes()).map(|()| OK).map_err(|error| Failed {
+        message: format!("cannot tell {SOCKET}={}: {error}", socket.display()),
+        code: FAILED,
+    })
+}
+
+fn send(socket: &OsStr, message: &[u8]) -> std::io::Result<()> {
+    let address = address(socket)?;
+    UnixDatagram::unbound()?.send_to_addr(message, &address)?;
+    Ok(())
 }
 
 /// A path, or after an `@` a name that is no file, as systemd's may be.

@@ -3,14 +3,20 @@
 use std::process::{Command, Output, Stdio};
 
 mod beat;
+mod end;
 mod run;
 
+const BINARY: &str = env!("CARGO_BIN_EXE_heartbeat-sender");
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
-/// The binary in the environment of this test, less what would set its flags.
+/// The binary in the environment of this test.
 fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_heartbeat-sender"));
+    undisturbed(Command::new(BINARY))
+}
+
+/// Less what would set flags of the binary.
+fn undisturbed(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HEARTBEAT_") {
             command.env_remove(name);
@@ -60,4 +66,15 @@ fn there_are_completions_for_the_usual_shells() {
         assert_eq!(output.status.code(), Some(0), "{shell}");
         assert!(text(&output.stdout).contains("watchdog-kill"), "{shell}");
     }
+}
+
+#[test]
+fn a_socket_that_nobody_listens_on_is_named() {
+    for socket in ["/no/such/socket".to_owned(), format!("/{}", "x".repeat(200))] {
+        let output = binary().args(["notify", "READY=1"]).env("NOTIFY_SOCKET", &socket).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains(&format!("NOTIFY_SOCKET={socket}: ")), "{}", text(&output.stderr));
+    }
+    let alone = binary().args(["notify", "READY=1"]).env_remove("NOTIFY_SOCKET").output().unwrap();
+    assert!(alone.status.success());
 }

@@ -1,6 +1,7 @@
 //! One run of the command, from its start to what is told of its end.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,10 @@ const MAX_ERROR_BYTES: usize = 1024;
 /// How long, and how often, the command is still listened to once it has ended: what it told by then is there already.
 const LAST_WORDS: Duration = Duration::from_millis(10);
 const MAX_LAST_WORDS: usize = 1000;
+
+/// How long, once the command has ended as by a request, that request is waited for: a signal to the whole process group
+/// reaches the command, too, and its end may be noticed first.
+const LATE_SIGNAL: Duration = Duration::from_millis(100);
 
 /// One run.
 pub(super) struct Course<'a> {
@@ -107,6 +112,9 @@ impl<'a> Course<'a> {
                 () = at(self.kill_at) => self.kill(),
             }
         };
+        if self.asked.is_none() && may_be_asked_for(status) {
+            self.hear_late_signals(signals).await;
+        }
         let asked = self.was_asked(status, monotonic());
         let end = End::Ended { pid: self.pid, status, asked, missed_watchdog: self.missed_watchdog && !asked };
         Ok(self.end(end).await)
@@ -138,6 +146,10 @@ impl<'a> Course<'a> {
         if !is_from_terminal {
             signal.send(self.pid);
         }
+        self.note(signal);
+    }
+
+    fn note(&mut self, signal: Signal) {
         if signal == Signal::TERM {
             self.asked = Some(Asked::ForGood);
         } else if signal.asks_to_end() && !matches!(self.asked, Some(Asked::ForGood)) {
@@ -145,8 +157,19 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// Nothing is passed on: the command's number may be another's by now.
+    async fn hear_late_signals(&mut self, signals: &mut Signals) {
+        let heard = async {
+            while self.asked.is_none() {
+                let signal = signals.next().await.signal;
+                self.note(signal);
+            }
+        };
+        // If it runs out, nobody asked.
+        tokio::time::timeout(LATE_SIGNAL, heard).await.ok();
+    }
+
     fn was_asked(&self, status: ExitStatus, now: Instant) -> bool {
-        use std::os::unix::process::ExitStatusExt;
         match self.asked {
             None => false,
             Some(Asked::ForGood) => true,
@@ -250,6 +273,14 @@ impl<'a> Course<'a> {
             progress.advance_to(done);
             progress.busy(busy);
         }
+    }
+}
+
+/// Whether a program that was asked by a signal ends so: by that signal, or with a failure of whatever code.
+fn may_be_asked_for(status: ExitStatus) -> bool {
+    match status.signal() {
+        Some(number) => Signal::from_number(number).is_some_and(Signal::asks_to_end),
+        None => !status.success(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `heartbeat-sender beat`.
 
 use std::io::Write;
+use std::pin::pin;
 use std::process::{Output, Stdio};
 
 use heartbeat_contract::{HealthStatus, WorkerStatus};
@@ -72,6 +73,30 @@ async fn exit_codes_tell_refused_unauthorized_and_unreachable_apart() {
     assert_eq!(code(&["beat", "--id", "w-1"]), Some(5), "nobody listens there");
 }
 
+/// Sends a beat to somebody who is not there, a registry that answers so, and one that takes it; returns whether that one
+/// heard it, and the exit code.
+async fn fails_over(status: &'static str) -> (bool, Option<i32>) {
+    let (refusing, taking) = (Registry::listen().await, Registry::listen().await);
+    let urls = [super::NOWHERE, &refusing.url, &taking.url].join(",");
+    let sent = tokio::task::spawn_blocking(move || code(&["beat", "--id", "w-1", "--registry", &urls]));
+    refusing.hear().await.0.answer(status, "", "{}").await;
+    let mut sent = pin!(sent);
+    tokio::select! {
+        code = &mut sent => (false, code.unwrap()),
+        (mut connection, _) = taking.hear() => {
+            connection.acknowledge().await;
+            (true, sent.await.unwrap())
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_beat_that_one_registry_does_not_take_goes_to_the_next_unless_the_beat_is_wrong() {
+    assert_eq!(fails_over("403 Forbidden").await, (true, Some(0)));
+    assert_eq!(fails_over("500 Internal Server Error").await, (true, Some(0)));
+    assert_eq!(fails_over("422 Unprocessable Entity").await, (false, Some(1)));
+}
+
 #[test]
 fn what_is_no_beat_is_a_usage_error() {
     for args in [
@@ -83,6 +108,7 @@ fn what_is_no_beat_is_a_usage_error() {
         &["beat", "--id", "h", "--kind", "hive", "--queue-depth", "1"],
         &["beat", "--id", "w", "--stdin"],
         &["beat", "--id", "w", "--registry", "ftp://queen"],
+        &["beat", "--id", "w", "--endpoint", "localhost"],
     ] {
         assert_eq!(code(args), Some(2), "{args:?}");
     }

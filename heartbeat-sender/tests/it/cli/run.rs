@@ -4,11 +4,13 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{binary, code, give, text};
+use super::{BINARY, NOWHERE, binary, code, give, text, undisturbed};
+use crate::registry::BOUND;
 
 fn run(script: &str) -> std::process::Output {
     give(&["run", "--", "sh", "-c", script])
@@ -17,22 +19,34 @@ fn run(script: &str) -> std::process::Output {
 /// A wrapper that runs a shell program.
 struct Running {
     child: Child,
-    lines: BufReader<ChildStdout>,
+    /// One at a time, so that nothing is read that no test asks for.
+    lines: Receiver<String>,
 }
 
 impl Running {
     fn start(options: &[&str], script: &str) -> Self {
-        let mut command = binary();
-        command.arg("run").args(options).args(["--", "sh", "-c", script]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self::start_as(binary(), options, script)
+    }
+
+    fn start_as(mut binary: Command, options: &[&str], script: &str) -> Self {
+        binary.arg("run").args(options).args(["--", "sh", "-c", script]);
+        let mut child = binary.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, lines) = sync_channel(0);
+        std::thread::spawn(move || output.try_for_each(|line| sender.send(line.unwrap())));
         Self { child, lines }
     }
 
+    /// The next line, or an empty one at the end.
     fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
+        match self.lines.recv_timeout(BOUND) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Disconnected) => String::new(),
+            Err(RecvTimeoutError::Timeout) => {
+                self.signal(Signal::TERM);
+                panic!("no line within a minute");
+            }
+        }
     }
 
     fn signal(&self, signal: Signal) {
@@ -145,11 +159,21 @@ fn a_process_that_holds_the_output_does_not_hold_the_wrapper() {
     kill_process(Pid::from_raw(sleeper).unwrap(), Signal::KILL).unwrap();
 }
 
+/// The binary, also where the tests themselves ignore signals, as below nohup(1).
+fn hearing_all() -> Command {
+    if cfg!(not(target_os = "linux")) {
+        return binary();
+    }
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP,INT,QUIT", BINARY]);
+    undisturbed(command)
+}
+
 #[test]
 fn signals_are_passed_on() {
     let script = "for s in HUP INT QUIT USR1 USR2 WINCH; do trap \"echo $s\" $s; done; trap 'echo TERM; exit 9' TERM; \
                   echo ready; while :; do sleep 0.05; done";
-    let mut running = Running::start(&[], script);
+    let mut running = Running::start_as(hearing_all(), &[], script);
     assert_eq!(running.line(), "ready");
     for (signal, name) in [
         (Signal::USR1, "USR1"),
@@ -168,15 +192,8 @@ fn signals_are_passed_on() {
 
 #[test]
 fn what_was_ignored_at_the_start_stays_ignored() {
-    let script = format!(
-        "trap '' HUP; exec {} run -- sh -c 'kill -HUP $$ $PPID; echo alive'",
-        env!("CARGO_BIN_EXE_heartbeat-sender")
-    );
-    let output = std::process::Command::new("sh")
-        .args(["-c", &script])
-        .env("HEARTBEAT_REGISTRY", super::NOWHERE)
-        .output()
-        .unwrap();
+    let script = format!("trap '' HUP; exec {} run -- sh -c 'kill -HUP $$ $PPID; echo alive'", BINARY);
+    let output = Command::new("sh").args(["-c", &script]).env("HEARTBEAT_REGISTRY", NOWHERE).output().unwrap();
     assert_eq!((output.status.signal(), text(&output.stdout)), (None, "alive\n".to_owned()), "{output:?}");
 }
 
@@ -184,13 +201,13 @@ fn what_was_ignored_at_the_start_stays_ignored() {
 #[test]
 fn a_command_keeps_its_terminal_and_ctrl_c_reaches_it_once() {
     let command = format!(
-        "exec {} run -- sh -c 'n=0; trap \"n=\\$((n+1))\" INT; test -t 0 && test -t 1 && test -t 2 && echo ready; \
+        "exec env --default-signal=INT {} run -- sh -c 'n=0; trap \"n=\\$((n+1))\" INT; test -t 0 && test -t 1 && test -t 2 && echo ready; \
          read line; sleep 0.3; echo interrupts $n; exit 5'",
-        env!("CARGO_BIN_EXE_heartbeat-sender")
+        BINARY
     );
-    let mut terminal = std::process::Command::new("script")
+    let mut terminal = Command::new("script")
         .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
-        .env("HEARTBEAT_REGISTRY", super::NOWHERE)
+        .env("HEARTBEAT_REGISTRY", NOWHERE)
         .env("SHELL", "/bin/sh")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
