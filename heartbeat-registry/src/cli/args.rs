@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use heartbeat_contract::{EventId, HealthState, Kind, MemberId, Zone};
 
@@ -40,7 +41,7 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "HEARTBEAT_TOKENS", value_name = "FILE")]
     pub(super) tokens: Option<PathBuf>,
     /// Listen beyond this machine without tokens, although anyone there could then beat, read and change.
-    #[arg(long, env = "HEARTBEAT_INSECURE")]
+    #[arg(long, env = "HEARTBEAT_INSECURE", value_parser = BoolishValueParser::new())]
     pub(super) insecure: bool,
     /// On a loopback address without tokens, also answer requests that are addressed to this host; may be given more than
     /// once. Others than localhost and loopback addresses are refused, since web pages could send them.
@@ -55,10 +56,10 @@ pub(super) struct ServeArgs {
     pub(super) verify_networks: Vec<Network>,
     /// Let `verify` probe endpoints in those networks alone, and not at the address that the beats of their member come
     /// from: behind a proxy, that is the proxy's.
-    #[arg(long, env = "HEARTBEAT_VERIFY_ONLY_NETWORKS")]
+    #[arg(long, env = "HEARTBEAT_VERIFY_ONLY_NETWORKS", value_parser = BoolishValueParser::new())]
     pub(super) verify_only_networks: bool,
     /// Do not probe members when they become suspect, to say why they are silent.
-    #[arg(long, env = "HEARTBEAT_NO_PROBES")]
+    #[arg(long, env = "HEARTBEAT_NO_PROBES", value_parser = BoolishValueParser::new())]
     pub(super) no_probes: bool,
     #[command(flatten)]
     pub(super) alerts: AlertArgs,
