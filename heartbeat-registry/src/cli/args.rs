@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use heartbeat_contract::{EventId, HealthState, Kind, MemberId, Zone};
 
-use super::alerts::AlertArgs;
+use super::alerts::{AlertArgs, duration};
 use crate::history_query::Moment;
 use crate::http::{Host, Scope};
 use crate::verify::Network;
@@ -47,6 +48,10 @@ pub(super) struct ServeArgs {
     /// once. Others than localhost and loopback addresses are refused, since web pages could send them.
     #[arg(long, env = "HEARTBEAT_ALLOW_HOST", value_name = "HOST", value_delimiter = ',')]
     pub(super) allow_host: Vec<Host>,
+    /// At INT or TERM, go on serving for so long with /readyz at 503, such as 10s, so that a load balancer looks elsewhere
+    /// before the listener closes. A second signal cuts it short.
+    #[arg(long, env = "HEARTBEAT_DRAIN", value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub(super) drain: Duration,
     /// How many members are known at most.
     #[arg(long, env = "HEARTBEAT_MAX_MEMBERS", default_value_t = 100_000)]
     pub(super) max_members: usize,
