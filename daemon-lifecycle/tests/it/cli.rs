@@ -213,12 +213,18 @@ fn settings_that_make_no_sense_are_usage_errors_before_any_request() {
 
 #[test]
 fn every_flag_has_an_environment_variable() {
-    let help = stdout(&wait(&["--help"]));
+    has_variables("wait", "HEARTBEAT_WAIT_", "stall-timeout");
+    #[cfg(all(feature = "daemon", unix))]
+    has_variables("run", "HEARTBEAT_SUPERVISE_", "liveness-url");
+}
+
+fn has_variables(command: &str, prefix: &str, known: &str) {
+    let help = stdout(&run(&[command, "--help"]));
     let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
     let flags: Vec<&str> = flags.filter_map(|flag| flag.split([' ', '=']).next()).collect();
-    assert!(flags.len() > 10 && flags.contains(&"stall-timeout"), "{flags:?}");
+    assert!(flags.len() > 10 && flags.contains(&known), "{flags:?}");
     for flag in flags {
-        let variable = format!("HEARTBEAT_WAIT_{}", flag.replace('-', "_").to_uppercase());
+        let variable = format!("{prefix}{}", flag.replace('-', "_").to_uppercase());
         assert!(help.contains(&variable), "{variable} is missing from:\n{help}");
     }
 }

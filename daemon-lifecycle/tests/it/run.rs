@@ -114,6 +114,19 @@ async fn term_stops_the_whole_group_and_hup_is_passed_on() {
     assert!(!runs(&grandchild));
 }
 
+#[test]
+fn a_boolean_variable_takes_the_usual_words() {
+    let given = |value: &str| {
+        let mut command = under_run(&["--restart", "never"], "exit 7");
+        command.env("HEARTBEAT_SUPERVISE_DIE_WITH_PARENT", value).output().expect("the binary starts")
+    };
+    for value in ["1", "0", "yes", "off", "true"] {
+        let output = given(value);
+        assert_eq!(output.status.code(), Some(7), "{value}: {}", stderr(&output));
+    }
+    assert_eq!(given("perhaps").status.code(), Some(2));
+}
+
 #[tokio::test]
 async fn a_second_signal_kills() {
     let mut daemon = start(&["--stop-grace", "600s"], "trap '' TERM; echo up $$; while :; do sleep 0.02; done");

@@ -46,7 +46,7 @@ async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut asked = Ok(());
     let stop = async {
         asked = asked_to_stop().await;
-        health.set_phase(Phase::Draining);
+        health.shutting_down();
     };
     let serve = async {
         http::serve(listener, app, ServeConfig::default(), stop).await;

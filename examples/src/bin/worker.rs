@@ -92,7 +92,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         served = axum::serve(listener, health.router()).into_future() => served.map_err(Into::into),
         worked = work_ended => worked.map_err(Into::into).and_then(|worked| worked.map_err(Into::into)),
     };
-    health.set_phase(Phase::Draining);
+    health.shutting_down();
     drop(stop);
     work.join().map_err(|_| "the work has panicked")?;
     heartbeat.shutdown().await;

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use heartbeat_contract::{EventId, HealthState, Kind, MemberId, Zone};
 
-use super::alerts::AlertArgs;
+use super::alerts::{AlertArgs, duration};
 use crate::history_query::Moment;
 use crate::http::{Host, Scope};
 use crate::verify::Network;
@@ -40,12 +42,16 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "HEARTBEAT_TOKENS", value_name = "FILE")]
     pub(super) tokens: Option<PathBuf>,
     /// Listen beyond this machine without tokens, although anyone there could then beat, read and change.
-    #[arg(long, env = "HEARTBEAT_INSECURE")]
+    #[arg(long, env = "HEARTBEAT_INSECURE", value_parser = BoolishValueParser::new())]
     pub(super) insecure: bool,
     /// On a loopback address without tokens, also answer requests that are addressed to this host; may be given more than
     /// once. Others than localhost and loopback addresses are refused, since web pages could send them.
     #[arg(long, env = "HEARTBEAT_ALLOW_HOST", value_name = "HOST", value_delimiter = ',')]
     pub(super) allow_host: Vec<Host>,
+    /// At INT or TERM, go on serving for so long with /readyz at 503, such as 10s, so that a load balancer looks elsewhere
+    /// before the listener closes. A second signal cuts it short.
+    #[arg(long, env = "HEARTBEAT_DRAIN", value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub(super) drain: Duration,
     /// How many members are known at most.
     #[arg(long, env = "HEARTBEAT_MAX_MEMBERS", default_value_t = 100_000)]
     pub(super) max_members: usize,
@@ -55,10 +61,10 @@ pub(super) struct ServeArgs {
     pub(super) verify_networks: Vec<Network>,
     /// Let `verify` probe endpoints in those networks alone, and not at the address that the beats of their member come
     /// from: behind a proxy, that is the proxy's.
-    #[arg(long, env = "HEARTBEAT_VERIFY_ONLY_NETWORKS")]
+    #[arg(long, env = "HEARTBEAT_VERIFY_ONLY_NETWORKS", value_parser = BoolishValueParser::new())]
     pub(super) verify_only_networks: bool,
     /// Do not probe members when they become suspect, to say why they are silent.
-    #[arg(long, env = "HEARTBEAT_NO_PROBES")]
+    #[arg(long, env = "HEARTBEAT_NO_PROBES", value_parser = BoolishValueParser::new())]
     pub(super) no_probes: bool,
     #[command(flatten)]
     pub(super) alerts: AlertArgs,

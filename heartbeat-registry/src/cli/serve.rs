@@ -30,7 +30,7 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     let tokens = args.tokens.as_deref().map(tokens).transpose()?;
     refuse_to_be_open(&args)?;
     let sinks = sinks(args.alerts)?;
-    let stop = signals().map_err(|error| Failed::new(&error, UNHEALTHY))?;
+    let mut signals = Signals::new().map_err(|error| Failed::new(&error, UNHEALTHY))?;
     let config = FleetConfig { max_members: args.max_members, ..FleetConfig::default() };
     let fleet = Fleet::start(config).map_err(|error| Failed::new(&error, USAGE))?;
     let listener = TcpListener::bind(args.listen).await.map_err(|error| cannot_listen(args.listen, &error))?;
@@ -62,11 +62,14 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failed> {
     }
     let canary = Canary::through(address).start(&fleet).map_err(|error| Failed::new(&error, UNHEALTHY))?;
     health.set_phase(Phase::Serving);
-    let draining = health.clone();
     http::serve(listener, app, ServeConfig::default(), async move {
-        let signal = stop.await;
-        tracing::info!(signal, "shutting down");
-        draining.set_phase(Phase::Draining);
+        let signal = signals.next().await;
+        health.shutting_down();
+        tracing::info!(signal, drain = ?args.drain, "shutting down");
+        tokio::select! {
+            () = tokio::time::sleep(args.drain) => {}
+            signal = signals.next() => tracing::info!(signal, "the drain is cut short"),
+        }
         // Before the listener ends, which it would miss.
         canary.shutdown().await;
     })
@@ -153,25 +156,44 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failed {
     Failed { message: format!("cannot listen on {address}: {error}{hint}"), code: UNHEALTHY }
 }
 
-/// Waits for the signal to end, and names it.
+/// What tells this process to end.
 #[cfg(unix)]
-fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => "SIGINT",
-            _ = terminate.recv() => "SIGTERM",
-        }
-    })
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
 }
 
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one, and names it.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+/// What tells this process to end.
 #[cfg(not(unix))]
-fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
-    Ok(async {
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Waits for the next one, and names it.
+    async fn next(&mut self) -> &'static str {
         match tokio::signal::ctrl_c().await {
             Ok(()) => "ctrl-c",
             Err(_) => std::future::pending().await,
         }
-    })
+    }
 }

@@ -41,6 +41,8 @@ mod resume;
 #[cfg(all(feature = "http", feature = "verify"))]
 mod rights;
 mod scale;
+#[cfg(all(feature = "server", unix))]
+mod serve;
 #[cfg(all(feature = "alerts", feature = "http"))]
 mod sinks;
 #[cfg(feature = "http")]

@@ -204,6 +204,26 @@ impl Registry {
         Connection { stream: TcpStream::connect(&self.address).await.unwrap() }
     }
 
+    #[cfg(unix)]
+    pub(crate) fn terminate(&self) {
+        use rustix::process::{Pid, Signal, kill_process};
+        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+    }
+
+    /// Waits for its end.
+    #[cfg(unix)]
+    pub(crate) async fn code(&mut self) -> Option<i32> {
+        let ended = async {
+            loop {
+                match self.process.try_wait().unwrap() {
+                    Some(status) => break status.code(),
+                    None => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), ended).await.expect("it ends")
+    }
+
     async fn ask(&self, path: &str, host: &str, token: &str) -> Answer {
         let mut connection = self.connect().await;
         let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n");

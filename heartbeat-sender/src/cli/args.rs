@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use heartbeat_contract::{HealthStatus, Kind, MemberId, WorkerStatus, Zone};
@@ -97,13 +98,13 @@ pub(super) struct RunArgs {
     #[arg(long, env = "HEARTBEAT_RUN_WATCHDOG", value_name = "DURATION", value_parser = some_time)]
     pub(super) watchdog: Option<Duration>,
     /// End a command that misses its watchdog, by SIGABRT and in the end SIGKILL; --restart says what comes then.
-    #[arg(long, env = "HEARTBEAT_RUN_WATCHDOG_KILL", requires = "watchdog")]
+    #[arg(long, env = "HEARTBEAT_RUN_WATCHDOG_KILL", requires = "watchdog", value_parser = BoolishValueParser::new())]
     pub(super) watchdog_kill: bool,
     /// Free-form data to send along; may be given more than once.
     #[arg(long, env = "HEARTBEAT_RUN_METADATA", value_name = "KEY=VALUE", value_parser = pair, value_delimiter = ',')]
     pub(super) metadata: Vec<(String, String)>,
     /// Do not read the output, nor send lines of it: the command writes to where this program would.
-    #[arg(long, env = "HEARTBEAT_RUN_NO_OUTPUT")]
+    #[arg(long, env = "HEARTBEAT_RUN_NO_OUTPUT", value_parser = BoolishValueParser::new())]
     pub(super) no_output: bool,
     /// How many of the last lines of output to tell when the command fails, as far as they fit in 1 KiB.
     #[arg(long, env = "HEARTBEAT_RUN_TAIL", value_name = "N", default_value_t = 20)]
@@ -129,7 +130,7 @@ pub(super) struct RunArgs {
     #[arg(long, env = "HEARTBEAT_RUN_ON_SHUTDOWN", value_name = "SIGNAL")]
     pub(super) on_shutdown: Option<Signal>,
     /// Say on standard error how the heartbeats fare; without, only what an operator has to see to.
-    #[arg(long, short, env = "HEARTBEAT_VERBOSE")]
+    #[arg(long, short, env = "HEARTBEAT_VERBOSE", value_parser = BoolishValueParser::new())]
     pub(super) verbose: bool,
     /// What to run.
     #[arg(last = true, required = true, value_name = "CMD")]
@@ -163,7 +164,7 @@ pub(super) struct HiveArgs {
     #[arg(long, env = "HEARTBEAT_HIVE_RELAY_MODE", value_name = "MODE", default_value = "660", value_parser = mode)]
     pub(super) relay_mode: u32,
     /// Say on standard error how the heartbeats fare.
-    #[arg(long, short, env = "HEARTBEAT_VERBOSE")]
+    #[arg(long, short, env = "HEARTBEAT_VERBOSE", value_parser = BoolishValueParser::new())]
     pub(super) verbose: bool,
 }
 

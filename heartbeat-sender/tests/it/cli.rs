@@ -60,6 +60,19 @@ fn every_flag_that_lasts_has_an_environment_variable() {
 }
 
 #[test]
+fn a_boolean_variable_takes_the_usual_words() {
+    let given = |value: &str| {
+        let mut command = binary();
+        let output = command.args(["run", "--", "sh", "-c", "exit 7"]).env("HEARTBEAT_RUN_NO_OUTPUT", value).output();
+        output.unwrap().status.code()
+    };
+    for value in ["1", "0", "yes", "off", "true"] {
+        assert_eq!(given(value), Some(7), "{value}");
+    }
+    assert_eq!(given("perhaps"), Some(2));
+}
+
+#[test]
 fn there_are_completions_for_the_usual_shells() {
     for shell in ["bash", "zsh", "fish"] {
         let output = give(&["completions", shell]);

@@ -97,7 +97,7 @@ struct TlsArgs {
     #[arg(long, env = "HEARTBEAT_WAIT_CA_FILE", value_name = "FILE")]
     ca_file: Option<std::path::PathBuf>,
     /// Trust anybody over https
-    #[arg(long, env = "HEARTBEAT_WAIT_INSECURE", conflicts_with = "ca_file")]
+    #[arg(long, env = "HEARTBEAT_WAIT_INSECURE", conflicts_with = "ca_file", value_parser = clap::builder::BoolishValueParser::new())]
     insecure: bool,
     /// Expect a certificate for this name instead of the host in the URL
     #[arg(long, env = "HEARTBEAT_WAIT_SERVER_NAME", value_name = "NAME")]

@@ -133,7 +133,7 @@ fn headers(value: &Value<'_>) -> Result<Vec<(String, String)>, Wrong> {
     headers.iter().map(|(name, value)| Ok((name.get_ref().to_string(), string(value)?.to_owned()))).collect()
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
     parsed.ok_or_else(|| format!("{text:?} is no duration: expected one like 10s or 1m 30s"))
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use daemon_lifecycle::{
     Daemon, DaemonCommand, FailedAttempt, HealthPoll, HealthPollConfig, Liveness, OutputLine, OutputStream, Probe,
     RestartPolicy, Supervisor, UrlError,
@@ -28,46 +28,46 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// It is ready once this answers with 2xx; a URL without a path means /health
-    #[arg(long, env = "HEARTBEAT_RUN_READY_URL", value_name = "URL", group = "ready")]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_READY_URL", value_name = "URL", group = "ready")]
     ready_url: Option<String>,
     /// It is ready once it writes a line that contains this
-    #[arg(long, env = "HEARTBEAT_RUN_READY_LINE", value_name = "TEXT", group = "ready")]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_READY_LINE", value_name = "TEXT", group = "ready")]
     ready_line: Option<String>,
     /// It is ready once it says READY=1 at the socket in NOTIFY_SOCKET, as to systemd
-    #[arg(long, env = "HEARTBEAT_RUN_READY_NOTIFY", group = "ready")]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_READY_NOTIFY", group = "ready", value_parser = BoolishValueParser::new())]
     ready_notify: bool,
     /// The longest to wait until it is ready
-    #[arg(long, env = "HEARTBEAT_RUN_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
     timeout: Duration,
     /// Once ready, start it again when this fails
-    #[arg(long, env = "HEARTBEAT_RUN_LIVENESS_URL", value_name = "URL")]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_LIVENESS_URL", value_name = "URL")]
     liveness_url: Option<String>,
     /// The pause between two questions of --liveness-url
-    #[arg(long, env = "HEARTBEAT_RUN_LIVENESS_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_LIVENESS_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
     liveness_interval: Duration,
     /// How often in a row --liveness-url may fail, the last time included
-    #[arg(long, env = "HEARTBEAT_RUN_LIVENESS_FAILURES", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_LIVENESS_FAILURES", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     liveness_failures: u32,
     /// After which ends to start it again, unless it was started 5 times within 10 s
-    #[arg(long, env = "HEARTBEAT_RUN_RESTART", value_enum, default_value_t = Restart::OnFailure)]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_RESTART", value_enum, default_value_t = Restart::OnFailure)]
     restart: Restart,
     /// How long it may take to end before it is killed
-    #[arg(long, env = "HEARTBEAT_RUN_STOP_GRACE", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_STOP_GRACE", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
     pub(crate) stop_grace: Duration,
     /// Hold this file while running, and refuse to run if another does
-    #[arg(long, env = "HEARTBEAT_RUN_PID_FILE", value_name = "FILE")]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_PID_FILE", value_name = "FILE")]
     pub(crate) pid_file: Option<PathBuf>,
     /// End whoever holds the pid file, and the daemon that was left behind there
-    #[arg(long, env = "HEARTBEAT_RUN_REPLACE", requires = "pid_file")]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_REPLACE", requires = "pid_file", value_parser = BoolishValueParser::new())]
     pub(crate) replace: bool,
     /// Append what it writes to this file too
-    #[arg(long, env = "HEARTBEAT_RUN_LOG_FILE", value_name = "FILE")]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_LOG_FILE", value_name = "FILE")]
     log_file: Option<PathBuf>,
     /// Kill it when this program is killed (Linux)
-    #[arg(long, env = "HEARTBEAT_RUN_DIE_WITH_PARENT")]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_DIE_WITH_PARENT", value_parser = BoolishValueParser::new())]
     die_with_parent: bool,
     /// How to tell what happens
-    #[arg(long, env = "HEARTBEAT_RUN_OUTPUT", value_enum, default_value_t = Output::Table)]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_OUTPUT", value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
     /// What to run
     #[arg(last = true, required = true, value_name = "CMD")]
