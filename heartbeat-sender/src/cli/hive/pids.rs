@@ -203,7 +203,8 @@ fn descriptor_of(_pid: u32) -> io::Result<Option<AsyncFd<OwnedFd>>> {
     Ok(None)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
