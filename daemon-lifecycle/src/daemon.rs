@@ -62,7 +62,7 @@ const KILL_GRACE: Duration = Duration::from_secs(10);
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut registry = Daemon::command("heartbeat-registry")
-///     .args(["serve", "--listen", "127.0.0.1:0", "--in-memory"])
+///     .args(["serve", "--listen", "127.0.0.1:0"])
 ///     .spawn()?;
 /// let second = Duration::from_secs(1);
 /// let url = registry

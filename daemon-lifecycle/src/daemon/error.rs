@@ -147,14 +147,23 @@ pub(crate) struct Tail<'a>(pub(crate) &'a [OutputLine]);
 
 impl Tail<'_> {
     const LINES: usize = 20;
+    const NOTHING: &'static str = "; it wrote nothing";
+    const HEADING: &'static str = "; last output:";
+
+    /// The first line of a message, without the end that this makes.
+    pub(crate) fn cut(message: &str) -> &str {
+        let line = message.lines().next().unwrap_or_default();
+        let ends = [Self::NOTHING, Self::HEADING];
+        ends.iter().find_map(|end| line.strip_suffix(end)).unwrap_or(line)
+    }
 }
 
 impl fmt::Display for Tail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str("; it wrote nothing");
+            return f.write_str(Self::NOTHING);
         }
-        f.write_str("; last output:")?;
+        f.write_str(Self::HEADING)?;
         let skipped = self.0.len().saturating_sub(Self::LINES);
         self.0[skipped..].iter().try_for_each(|line| write!(f, "\n  {line}"))
     }

@@ -109,13 +109,10 @@ impl fmt::Display for EndCause {
         match self {
             Self::Exited => f.write_str("by itself"),
             Self::NotReady(error) if error.exit_status().is_some() => f.write_str("before it was ready"),
-            Self::NotReady(error) => {
-                let error = error.to_string();
-                write!(f, "not ready: {}", error.lines().next().unwrap_or_default())
-            }
+            Self::NotReady(error) => write!(f, "not ready: {}", Tail::cut(&error.to_string())),
             Self::Unhealthy(error) => write!(f, "not healthy any more: {error}"),
             Self::Ordered(reason) => write!(f, "to be restarted: {reason}"),
-            Self::Stopped => f.write_str("to be stopped"),
+            Self::Stopped => f.write_str("as asked"),
             Self::NotStarted(error) => write!(f, "not started: {error}"),
         }
     }

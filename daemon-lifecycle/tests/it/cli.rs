@@ -201,13 +201,19 @@ fn settings_that_make_no_sense_are_usage_errors_before_any_request() {
         &["http://127.0.0.1:9", "--timeout", "0s"],
         &["http://127.0.0.1:9", "--output", "xml"],
         &["http://127.0.0.1:9", "--success-threshold", "0"],
+        &["http://127.0.0.1:9", "--attempt-timeout", "0s"],
         &["http://127.0.0.1:9", "--stall-timeout", "0s"],
         &["http://127.0.0.1:9", "--fatal-on", "weather"],
         &["tcp://127.0.0.1"],
+        &["exec:"],
+        &["exec: "],
     ] {
         let output = wait(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
         assert!(stderr(&output).contains("error: "), "{args:?}: {}", stderr(&output));
+        if let Some(flag) = args.get(1) {
+            assert!(stderr(&output).contains(flag), "{flag} is not named: {}", stderr(&output));
+        }
     }
 }
 

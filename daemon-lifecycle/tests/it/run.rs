@@ -8,7 +8,7 @@ use crate::{
     cli::{command, stderr, stdout},
     folder::Folder,
     process::{PATIENCE, bounded, gone, kill, line, runs},
-    server::{Refusing, Server, status},
+    server::{Refusing, Server, health_json, status},
 };
 
 /// A shell script under `run`, with these options.
@@ -21,11 +21,11 @@ async fn run(options: &[&str], script: &str) -> Output {
     bounded(command.kill_on_drop(true).output()).await.expect("the binary starts")
 }
 
-fn start(options: &[&str], script: &str) -> Daemon {
+pub(crate) fn start(options: &[&str], script: &str) -> Daemon {
     DaemonCommand::from(under_run(options, script)).spawn().expect("the binary starts")
 }
 
-async fn code(daemon: &mut Daemon) -> Option<i32> {
+pub(crate) async fn code(daemon: &mut Daemon) -> Option<i32> {
     bounded(daemon.wait()).await.expect("a child").code()
 }
 
@@ -73,6 +73,22 @@ async fn a_command_that_cannot_be_run_has_its_exit_code() {
     }
     let output = command(&["run"]).output().expect("the binary starts");
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_url_that_is_none_is_a_usage_error_with_its_cause() {
+    for flag in ["--ready-url", "--liveness-url"] {
+        let output = run(&[flag, "foo"], "exit 7").await;
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains("`foo` as a URL: relative URL"), "{flag}: {}", stderr(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_writes_nothing_is_said_so_once() {
+    let output = run(&["--ready-notify", "--timeout", "50ms"], "exec sleep 600").await;
+    assert_eq!(output.status.code(), Some(124), "{}", stderr(&output));
+    assert_eq!(stderr(&output).matches("it wrote nothing").count(), 1, "{}", stderr(&output));
 }
 
 #[tokio::test]
@@ -132,7 +148,7 @@ async fn a_second_signal_kills() {
     let mut daemon = start(&["--stop-grace", "600s"], "trap '' TERM; echo up $$; while :; do sleep 0.02; done");
     let child = line(&mut daemon, "up ").await;
     daemon.signal(Signal::Terminate).expect("a child");
-    line(&mut daemon, "run 1: stopping").await;
+    line(&mut daemon, "run 1: stopping: as asked").await;
     daemon.signal(Signal::Interrupt).expect("a child");
     assert_eq!(code(&mut daemon).await, Some(143));
     gone(&child).await;
@@ -147,6 +163,22 @@ async fn a_daemon_that_fails_its_liveness_url_ends_with_1() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("not healthy any more: "), "{}", stderr(&output));
     assert!(stderr(&output).contains("503"), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn a_start_whose_progress_grows_may_take_longer_than_the_timeout() {
+    // The attempts before the seventh are 100 ms and half as much more each apart, 2 s in all.
+    let server = Server::by_turns(|turn| match turn {
+        ..=6 => health_json("503 Service Unavailable", "", &format!(r#"{{"progress":0.{turn}}}"#)),
+        _ => status("200 OK", "ok"),
+    })
+    .await;
+    let url = server.url("/");
+    let options = ["--restart", "never", "--ready-url", &url, "--timeout", "1s", "--stall-timeout", "60s"];
+    let mut daemon = start(&options, "exec sleep 600");
+    line(&mut daemon, "run 1: ready").await;
+    daemon.signal(Signal::Terminate).expect("a child");
+    assert_eq!(code(&mut daemon).await, Some(143));
 }
 
 #[tokio::test]

@@ -160,3 +160,21 @@ async fn a_server_that_takes_the_connection_and_never_agrees_on_tls_hangs() {
     let probe = Probe::new(&url).expect("a URL").tls(Tls::insecure()).timeout(Duration::from_secs(1));
     assert_eq!(probe.ask().await.expect_err("nobody answers").kind(), ProbeFailure::Timeout);
 }
+
+#[cfg(all(feature = "cli", feature = "daemon", unix))]
+#[tokio::test]
+async fn a_supervised_daemon_is_asked_under_its_own_authority() {
+    use crate::{process::line, run};
+    let server = TlsServer::named(&["localhost"]).await;
+    let folder = Folder::new("tls-run");
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, &server.authority).expect("a file");
+    let url = format!("https://localhost:{}/readyz", server.address.port());
+    let options = ["--ready-url", &url, "--ca-file", file.to_str().expect("a name")];
+    let mut daemon = run::start(&options, "exec sleep 600");
+    line(&mut daemon, "run 1: ready").await;
+    daemon.signal(daemon_lifecycle::Signal::Terminate).expect("a child");
+    assert_eq!(run::code(&mut daemon).await, Some(143));
+    let mut refused = run::start(&["--ready-url", &url, "--ca-file", "/dev/null"], "exec sleep 600");
+    assert_eq!(run::code(&mut refused).await, Some(2));
+}

@@ -44,28 +44,28 @@ pub(crate) struct Wait {
     #[arg(required = true, value_name = "URL")]
     urls: Vec<String>,
     /// The longest to wait for all of them
-    #[arg(long, env = "HEARTBEAT_WAIT_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
+    #[arg(long, env = "HEARTBEAT_WAIT_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration::parse_some)]
     pub(crate) timeout: Duration,
     /// While a daemon tells of growing progress, wait on until it has stood still for so long
-    #[arg(long, env = "HEARTBEAT_WAIT_STALL_TIMEOUT", value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, env = "HEARTBEAT_WAIT_STALL_TIMEOUT", value_name = "DURATION", value_parser = duration::parse_some)]
     stall_timeout: Option<Duration>,
     /// Failed attempts per URL before giving up [default: as many as fit in the timeout]
-    #[arg(long, env = "HEARTBEAT_WAIT_MAX_ATTEMPTS", value_name = "N")]
+    #[arg(long, env = "HEARTBEAT_WAIT_MAX_ATTEMPTS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_attempts: Option<u32>,
     /// Delay between the first and the second attempt
     #[arg(long, env = "HEARTBEAT_WAIT_INITIAL_DELAY", value_name = "DURATION", default_value = "100ms", value_parser = duration::parse)]
     initial_delay: Duration,
     /// Factor from one delay to the next
-    #[arg(long, env = "HEARTBEAT_WAIT_MULTIPLIER", value_name = "FACTOR", default_value_t = 1.5)]
+    #[arg(long, env = "HEARTBEAT_WAIT_MULTIPLIER", value_name = "FACTOR", default_value_t = 1.5, value_parser = factor)]
     multiplier: f64,
     /// The longest delay
     #[arg(long, env = "HEARTBEAT_WAIT_MAX_DELAY", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
     max_delay: Duration,
     /// The longest that one attempt may take
-    #[arg(long, env = "HEARTBEAT_WAIT_ATTEMPT_TIMEOUT", value_name = "DURATION", default_value = "2s", value_parser = duration::parse)]
+    #[arg(long, env = "HEARTBEAT_WAIT_ATTEMPT_TIMEOUT", value_name = "DURATION", default_value = "2s", value_parser = duration::parse_some)]
     attempt_timeout: Duration,
     /// Healthy answers in a row that it takes
-    #[arg(long, env = "HEARTBEAT_WAIT_SUCCESS_THRESHOLD", value_name = "N", default_value_t = 1)]
+    #[arg(long, env = "HEARTBEAT_WAIT_SUCCESS_THRESHOLD", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     success_threshold: u32,
     /// How long a daemon has to be found healthy without interruption
     #[arg(long, env = "HEARTBEAT_WAIT_MIN_UPTIME", value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
@@ -164,9 +164,18 @@ impl Wait {
 fn asked(text: &str) -> Result<Probe, Box<dyn Error>> {
     #[cfg(all(feature = "daemon", unix))]
     if let Some(line) = text.strip_prefix("exec:") {
-        return Ok(Probe::command("sh", ["-c", line]));
+        // The shell would take nothing for a success.
+        return match line.trim() {
+            "" => Err(format!("`{text}` has no command").into()),
+            _ => Ok(Probe::command("sh", ["-c", line])),
+        };
     }
     Ok(Probe::new(text)?)
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|factor: &f64| factor.is_finite() && *factor >= 1.0);
+    factor.ok_or_else(|| "a number from 1 on is expected".to_owned())
 }
 
 #[cfg(feature = "rustls")]

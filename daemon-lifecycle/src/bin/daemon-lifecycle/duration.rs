@@ -15,6 +15,12 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * millis / 1e3).map_err(|_| unusable())
 }
 
+/// Such a one that is not zero.
+pub(crate) fn parse_some(text: &str) -> Result<Duration, String> {
+    let duration = parse(text)?;
+    if duration.is_zero() { Err("more than zero is needed".to_owned()) } else { Ok(duration) }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

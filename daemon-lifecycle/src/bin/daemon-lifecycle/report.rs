@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     fmt,
     io::{self, Write},
     time::Duration,
@@ -18,6 +19,12 @@ pub(crate) fn say(message: fmt::Arguments<'_>) {
 pub(crate) fn put(data: &str) {
     let mut stdout = io::stdout();
     writeln!(stdout, "{data}").and_then(|()| stdout.flush()).ok();
+}
+
+/// An error and its cause, which its own message leaves out.
+pub(crate) fn with_cause(error: &dyn Error) -> String {
+    let cause = error.source().map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
 }
 
 /// What went wrong.

@@ -1,14 +1,17 @@
 mod args;
 mod report;
 
-use std::{error::Error, io, path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 use daemon_lifecycle::{PidFile, PidFileError, Signal, Supervision};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::args::Run;
 use self::report::CANNOT_GO_ON;
-use crate::{report::say, wait::USAGE};
+use crate::{
+    report::{say, with_cause},
+    wait::USAGE,
+};
 
 /// A standard stream that nobody reads may hold up the task that passes on output, and there are two. The rest goes on.
 const WORKERS: usize = 4;
@@ -33,7 +36,7 @@ async fn until_over(run: &Run) -> u8 {
     let mut supervisor = match run.supervisor() {
         Ok(supervisor) => supervisor,
         Err(error) => {
-            say(format_args!("error: {error}"));
+            say(format_args!("error: {}", with_cause(&*error)));
             return USAGE;
         }
     };
@@ -81,8 +84,7 @@ fn refused(error: &PidFileError) -> u8 {
         say(format_args!("error: {error}; --replace ends it"));
         return PID_FILE_HELD;
     }
-    let cause = error.source().map(|cause| format!(": {cause}"));
-    say(format_args!("error: {error}{}", cause.unwrap_or_default()));
+    say(format_args!("error: {}", with_cause(error)));
     CANNOT_GO_ON
 }
 

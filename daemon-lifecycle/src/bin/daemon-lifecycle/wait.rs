@@ -8,7 +8,7 @@ use crate::{
     args::Wait,
     hand_over,
     live::Live,
-    report::{self, say},
+    report::{self, say, with_cause},
 };
 
 pub(crate) type Outcome = Result<Healthy, PollError>;
@@ -26,8 +26,7 @@ pub(crate) fn run(wait: &Wait) -> u8 {
     let polls = match wait.polls() {
         Ok(polls) => polls,
         Err(error) => {
-            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-            say(format_args!("error: {error}{cause}"));
+            say(format_args!("error: {}", with_cause(&*error)));
             return USAGE;
         }
     };

@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     ffi::OsString,
     path::PathBuf,
     sync::{Mutex, PoisonError},
@@ -7,8 +8,8 @@ use std::{
 
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use daemon_lifecycle::{
-    Daemon, DaemonCommand, FailedAttempt, HealthPoll, HealthPollConfig, Liveness, OutputLine, OutputStream, Probe,
-    RestartPolicy, Supervisor, UrlError,
+    Daemon, DaemonCommand, FailedAttempt, HealthPoll, Liveness, OutputLine, OutputStream, Probe, RestartPolicy,
+    Supervisor,
 };
 
 use crate::{
@@ -19,12 +20,14 @@ use crate::{
 
 /// Run a command as a daemon: wait until it is ready, watch it, start it again when it ends, and stop all of it.
 ///
-/// INT and TERM stop it, and a second one kills it; HUP, USR1 and USR2 are passed on. What it writes is passed on line
-/// by line. What happens is told on standard error, or with --output json on standard output, one object per line.
+/// INT and TERM stop it, and a second one kills it; HUP, USR1 and USR2 are passed on. Its standard input is empty. What it
+/// writes is passed on line by line. What happens is told on standard error, or with --output json on standard output,
+/// one object per line.
 ///
-/// Exit codes: its own, or 128 and the signal that ended it or this; 1 not healthy any more, or the pid file is held, 2
-/// usage, 3 it ended before it was ready, 124 not ready in time, 125 this program cannot go on, 126 it cannot be run, 127
-/// it is not found. Durations are numbers with a unit: 500ms, 1.5s, 2m, 1h.
+/// Exit codes, of the last run where it is started again: its own, or 128 and the signal that ended it or this; 1 not
+/// healthy any more, or the pid file is held, 2 usage, 3 it ended before it was ready, 124 not ready in time, 125 this
+/// program cannot go on, 126 it cannot be run, 127 it is not found. With --restart never, the first run is the last; else
+/// what fails is started again until it is given up. Durations are numbers with a unit: 500ms, 1.5s, 2m, 1h.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// It is ready once this answers with 2xx; a URL without a path means /health
@@ -37,8 +40,15 @@ pub(crate) struct Run {
     #[arg(long, env = "HEARTBEAT_SUPERVISE_READY_NOTIFY", group = "ready", value_parser = BoolishValueParser::new())]
     ready_notify: bool,
     /// The longest to wait until it is ready
-    #[arg(long, env = "HEARTBEAT_SUPERVISE_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration::parse_some)]
     timeout: Duration,
+    /// While --ready-url tells of growing progress, wait on until it has stood still for so long
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_STALL_TIMEOUT", value_name = "DURATION", requires = "ready_url", value_parser = duration::parse_some)]
+    stall_timeout: Option<Duration>,
+    /// Trust the authorities in this PEM file over https, and nobody else
+    #[cfg(feature = "rustls")]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Once ready, start it again when this fails
     #[arg(long, env = "HEARTBEAT_SUPERVISE_LIVENESS_URL", value_name = "URL")]
     liveness_url: Option<String>,
@@ -83,7 +93,7 @@ enum Restart {
 
 impl Run {
     /// What there is to supervise, and how.
-    pub(crate) fn supervisor(&self) -> Result<Supervisor, String> {
+    pub(crate) fn supervisor(&self) -> Result<Supervisor, Box<dyn Error>> {
         let mut supervisor = Supervisor::new(self.daemon())
             .restart(match self.restart {
                 Restart::Never => RestartPolicy::Never,
@@ -93,7 +103,7 @@ impl Run {
             .start_timeout(self.timeout)
             .stop_grace(self.stop_grace);
         if let Some(url) = &self.ready_url {
-            supervisor = supervisor.ready_when_healthy(poll(url)?);
+            supervisor = supervisor.ready_when_healthy(self.poll(url)?);
         }
         if let Some(text) = self.ready_line.clone() {
             supervisor = supervisor.ready_on_line(move |line| line.text.contains(&text));
@@ -102,11 +112,28 @@ impl Run {
             supervisor = supervisor.ready_when_notified();
         }
         if let Some(url) = &self.liveness_url {
-            let probe = Probe::new(url).map_err(|error: UrlError| error.to_string())?;
+            let probe = self.probe(url)?;
             let (pause, failures) = (self.liveness_interval, self.liveness_failures);
             supervisor = supervisor.liveness(Liveness { pause, failures, ..Liveness::new(probe) });
         }
         Ok(supervisor)
+    }
+
+    fn poll(&self, url: &str) -> Result<HealthPoll, Box<dyn Error>> {
+        let poll = HealthPoll::from(self.probe(url)?).max_attempts(u32::MAX).on_failed_attempt(tell_changes());
+        Ok(match self.stall_timeout {
+            Some(stall_timeout) => poll.stall_timeout(stall_timeout),
+            None => poll,
+        })
+    }
+
+    fn probe(&self, url: &str) -> Result<Probe, Box<dyn Error>> {
+        let probe = Probe::new(url)?;
+        #[cfg(feature = "rustls")]
+        if let Some(file) = &self.ca_file {
+            return Ok(probe.tls(daemon_lifecycle::Tls::trusting_file(file)?));
+        }
+        Ok(probe)
     }
 
     fn daemon(&self) -> impl FnMut() -> DaemonCommand + Send + 'static {
@@ -129,13 +156,6 @@ fn pass_on(output: Output, line: &OutputLine) {
         (Output::Table, OutputStream::Stdout) => put(&line.text),
         (Output::Table, OutputStream::Stderr) | (Output::Json, _) => say(format_args!("{}", line.text)),
     }
-}
-
-fn poll(url: &str) -> Result<HealthPoll, String> {
-    let config = HealthPollConfig { url: url.to_owned(), max_attempts: u32::MAX, ..HealthPollConfig::default() };
-    let poll = HealthPoll::from(config).on_failed_attempt(tell_changes());
-    poll.validate().map_err(|error| error.to_string())?;
-    Ok(poll)
 }
 
 /// A line whenever the daemon fails to be ready in a way it did not the time before.
