@@ -132,7 +132,12 @@ impl<'a> Course<'a> {
         let told = &self.told;
         heartbeat.update(|worker| told.fill(worker));
         match goodbye {
-            Some(reason) => heartbeat.shutdown_because(reason).await,
+            Some(reason) => {
+                // What it was at is no news of one that is gone.
+                heartbeat.update(|worker| worker.status = None);
+                heartbeat.progress().busy(false);
+                heartbeat.shutdown_because(reason).await
+            }
             None => {
                 // For registries that do not know exits.
                 heartbeat.update(|worker| worker.health_status = Some(heartbeat_contract::HealthStatus::Unhealthy));

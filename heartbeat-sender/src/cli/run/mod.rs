@@ -12,6 +12,7 @@ mod watchdog;
 
 use std::io;
 use std::str::FromStr;
+use std::time::Duration;
 
 use tracing::Level;
 
@@ -24,6 +25,7 @@ pub(super) use self::restarts::Restart;
 use self::restarts::{Next, Restarts};
 use self::signals::Signals;
 use super::args::RunArgs;
+use super::signal::Signal;
 use super::{Failed, SIGNAL, WRAPPER, tell};
 use crate::clock::monotonic;
 use crate::spread::Spread;
@@ -89,8 +91,12 @@ async fn keep_running(args: &RunArgs, plan: Plan, member: &Member, signals: &mut
         // Spread, so that what one fault ended everywhere does not begin everywhere at once.
         let after = after + spread.below(after / 10);
         tracing::warn!(%end, ?after, "running the command again");
-        if let Some(code) = asked_to_end_within(after, signals).await {
-            return Ok(code);
+        if let Some(signal) = asked_to_end_within(after, signals).await {
+            if end.goodbye().is_none() {
+                // Its death was told, for another run to make good.
+                member.leave(&signal.to_string()).await;
+            }
+            return Ok(SIGNAL.saturating_add(u8::try_from(signal.number()).unwrap_or(0)));
         }
     }
 }
@@ -108,8 +114,8 @@ async fn one_run(args: &RunArgs, plan: Plan, member: &Member, signals: &mut Sign
     }
 }
 
-/// Waits between two runs; returns what to exit with if a signal asks to end meanwhile.
-async fn asked_to_end_within(pause: std::time::Duration, signals: &mut Signals) -> Option<u8> {
+/// Waits between two runs; returns the signal that asks to end meanwhile, if one does.
+async fn asked_to_end_within(pause: Duration, signals: &mut Signals) -> Option<Signal> {
     let asked = async {
         loop {
             let incoming = signals.next().await;
@@ -118,6 +124,5 @@ async fn asked_to_end_within(pause: std::time::Duration, signals: &mut Signals) 
             }
         }
     };
-    let signal = tokio::time::timeout(pause, asked).await.ok()?;
-    Some(SIGNAL.saturating_add(u8::try_from(signal.number()).unwrap_or(0)))
+    tokio::time::timeout(pause, asked).await.ok()
 }

@@ -4,11 +4,11 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
 
 use heartbeat_contract::WorkerHeartbeat;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe::Receiver;
 
-use super::{binary, text};
+use super::{BINARY, binary, text};
 use crate::registry::{Registry, soon};
 
 /// A registry that takes all beats of one wrapper, in a process group of its own.
@@ -38,6 +38,19 @@ impl Told {
 
     fn pid(&self) -> Pid {
         Pid::from_child(&self.wrapper)
+    }
+
+    /// All beats until one that tells of a death.
+    async fn until_a_death(&self) -> Vec<WorkerHeartbeat> {
+        let mut beats: Vec<WorkerHeartbeat> = Vec::new();
+        while !beats.last().is_some_and(|beat| beat.beat.as_ref().is_some_and(|info| info.exit.is_some())) {
+            let mut connection = self.registry.accept().await;
+            while let Some(request) = connection.hear().await {
+                beats.push(request.worker());
+                connection.acknowledge().await;
+            }
+        }
+        beats
     }
 
     /// All beats until the wrapper has ended, and how it ended.
@@ -73,4 +86,27 @@ async fn a_signal_to_the_whole_group_is_a_request_to_end_and_no_death() {
         assert_eq!(status.code(), Some(143));
         assert_eq!(goodbye(&beats), Some("SIGTERM"), "round {round}: {:?}", beats.last());
     }
+}
+
+#[tokio::test]
+async fn an_end_that_is_asked_for_between_two_runs_is_a_goodbye_after_the_death() {
+    let restart = ["--restart", "on-failure", "--restart-delay", "1h"];
+    let told = Told::start(&restart, "exit 3").await;
+    let mut beats = told.until_a_death().await;
+    kill_process(told.pid(), Signal::TERM).unwrap();
+    let (rest, status) = told.until_the_end().await;
+    beats.extend(rest);
+    assert_eq!(status.code(), Some(143));
+    assert_eq!(goodbye(&beats), Some("SIGTERM"), "{:?}", beats.last());
+}
+
+#[tokio::test]
+async fn a_goodbye_tells_of_no_work_in_hand() {
+    let script = format!("{BINARY} notify READY=1 X_HEARTBEAT_BUSY=1 X_HEARTBEAT_DONE=3");
+    let (beats, status) = Told::start(&["--ready", "notify"], &script).await.until_the_end().await;
+    assert!(status.success());
+    let last = beats.last().unwrap();
+    assert_eq!((goodbye(&beats), last.status), (Some("exit 0"), None));
+    let progress = last.beat.as_ref().unwrap().progress.as_ref().unwrap();
+    assert_eq!((progress.busy, progress.done), (false, 3));
 }
