@@ -52,7 +52,7 @@ fn an_exit_explains_itself_and_says_what_comes_next() {
 
 #[test]
 fn once_silence_says_as_much_it_is_the_rule_and_the_exit_stays_the_cause() {
-    let mut world = World::new();
+    let world = World::new();
     world.accept(last(beat("w", 1, 0)));
     let told = |world: &World| {
         let told = world.workers.explain(&id("w")).unwrap();
