@@ -14,8 +14,8 @@ use crate::{HeartbeatConfig, HttpTransport, SendError, Transport, system_clock};
 
 pub(super) fn beat(args: &BeatArgs) -> Result<u8, Failed> {
     match &args.kind {
-        kind if *kind == Kind::WORKER => send(args, worker(args)?),
-        kind if *kind == Kind::HIVE => send(args, hive(args)?),
+        kind if *kind == Kind::WORKER => send(args, &worker(args)?),
+        kind if *kind == Kind::HIVE => send(args, &hive(args)?),
         kind => Err(Failed::usage(format!("a {kind} has fields that are not known here: worker or hive is expected"))),
     }
 }
@@ -83,7 +83,7 @@ fn from_stdin() -> Result<Map<String, Value>, Failed> {
     serde_json::from_slice(&json).map_err(|error| Failed::usage(format!("standard input is no JSON object: {error}")))
 }
 
-fn send<P: Payload>(args: &BeatArgs, payload: P) -> Result<u8, Failed> {
+fn send<P: Payload>(args: &BeatArgs, payload: &P) -> Result<u8, Failed> {
     let mut config = HeartbeatConfig::of(payload.clone());
     args.to.apply(&mut config);
     args.place.apply(&mut config);
@@ -91,7 +91,7 @@ fn send<P: Payload>(args: &BeatArgs, payload: P) -> Result<u8, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failed::new(&error, FAILED))?;
     let limit = crate::config::timeout_at(config.interval, None);
-    let answer = runtime.block_on(send_to_any(&transport, limit, &payload));
+    let answer = runtime.block_on(send_to_any(&transport, limit, payload));
     // A name that is being looked up must not keep the process from ending.
     runtime.shutdown_background();
     match answer {

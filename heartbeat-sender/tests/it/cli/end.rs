@@ -43,7 +43,7 @@ impl Told {
     /// All beats until one that tells of a death.
     async fn until_a_death(&self) -> Vec<WorkerHeartbeat> {
         let mut beats: Vec<WorkerHeartbeat> = Vec::new();
-        while !beats.last().is_some_and(|beat| beat.beat.as_ref().is_some_and(|info| info.exit.is_some())) {
+        while beats.last().is_none_or(|beat| beat.beat.as_ref().is_none_or(|info| info.exit.is_none())) {
             let mut connection = self.registry.accept().await;
             while let Some(request) = connection.hear().await {
                 beats.push(request.worker());

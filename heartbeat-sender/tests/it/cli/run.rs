@@ -192,7 +192,7 @@ fn signals_are_passed_on() {
 
 #[test]
 fn what_was_ignored_at_the_start_stays_ignored() {
-    let script = format!("trap '' HUP; exec {} run -- sh -c 'kill -HUP $$ $PPID; echo alive'", BINARY);
+    let script = format!("trap '' HUP; exec {BINARY} run -- sh -c 'kill -HUP $$ $PPID; echo alive'");
     let output = Command::new("sh").args(["-c", &script]).env("HEARTBEAT_REGISTRY", NOWHERE).output().unwrap();
     assert_eq!((output.status.signal(), text(&output.stdout)), (None, "alive\n".to_owned()), "{output:?}");
 }
@@ -201,9 +201,8 @@ fn what_was_ignored_at_the_start_stays_ignored() {
 #[test]
 fn a_command_keeps_its_terminal_and_ctrl_c_reaches_it_once() {
     let command = format!(
-        "exec env --default-signal=INT {} run -- sh -c 'n=0; trap \"n=\\$((n+1))\" INT; test -t 0 && test -t 1 && test -t 2 && echo ready; \
-         read line; sleep 0.3; echo interrupts $n; exit 5'",
-        BINARY
+        "exec env --default-signal=INT {BINARY} run -- sh -c 'n=0; trap \"n=\\$((n+1))\" INT; test -t 0 && test -t 1 && test -t 2 && echo ready; \
+         read line; sleep 0.3; echo interrupts $n; exit 5'"
     );
     let mut terminal = Command::new("script")
         .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
