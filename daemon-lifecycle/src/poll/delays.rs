@@ -2,6 +2,9 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
+/// The longest, as a fraction of it, that somebody is let wait beyond the time it was told to wait.
+const LATER: f64 = 0.1;
+
 /// The pauses between attempts, without end: `initial * multiplier^n`, capped, each jittered by itself.
 ///
 /// The jitter is our own because backon's only ever adds, and up to the whole delay.
@@ -25,17 +28,19 @@ impl Delays {
         Self { series, max, jitter, random: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed) }
     }
 
-    /// By up to the fraction later than `delay`, never sooner.
+    /// Later than `delay` by up to a tenth, or by less where the jitter is less; never sooner.
     pub(crate) fn later(&mut self, delay: Duration) -> Duration {
-        delay.saturating_add(delay.mul_f64(self.jitter * self.random.f64()))
+        delay.saturating_add(delay.mul_f64(self.jitter.min(LATER) * self.random.f64()))
     }
 
-    /// Within `jitter` of `delay` and never above the cap, from which it is reflected rather than cut off: many
-    /// processes at the cap must not end up in step.
+    /// Drawn evenly from as far below `delay` as above it, or up to the cap where that is less. What would be above the
+    /// cap is not cut to it: many processes at the cap must not end up in step.
     fn jittered(&mut self, delay: Duration) -> Duration {
-        let swing = delay.mul_f64(self.jitter * self.random.f64());
-        let later = self.random.bool() && swing <= self.max - delay;
-        if later { delay + swing } else { delay.saturating_sub(swing) }
+        // A delay for ever is more than a float can halve and double.
+        let swing = Duration::try_from_secs_f64(delay.as_secs_f64() * self.jitter).unwrap_or(Duration::MAX);
+        let shortest = delay.saturating_sub(swing);
+        let longest = delay.saturating_add(swing).min(self.max);
+        shortest + (longest - shortest).mul_f64(self.random.f64())
     }
 }
 
@@ -104,15 +109,46 @@ mod tests {
         }
     }
 
+    /// The first delay of each of 10,000 seeds, in milliseconds, sorted.
+    fn drawn(initial: u32, max: u32, jitter: f64) -> Vec<f64> {
+        let first = |seed| Delays::new(initial * MS, 1.5, max * MS, jitter, Some(seed)).next().expect("endless");
+        let mut drawn: Vec<f64> = (0..10_000).map(|seed| first(seed).as_secs_f64() * 1_000.0).collect();
+        drawn.sort_by(f64::total_cmp);
+        drawn
+    }
+
+    /// Whether as many as should be lie below each tenth of the way from `low` to `high`, to two in a hundred.
+    fn expect_even(drawn: &[f64], low: f64, high: f64) {
+        assert!(drawn[0] >= low && drawn[drawn.len() - 1] <= high, "{low} to {high}");
+        for tenth in 1..10 {
+            let edge = low + (high - low) * f64::from(tenth) / 10.0;
+            let below = drawn.partition_point(|delay| *delay < edge) as f64 / drawn.len() as f64;
+            assert!((below - f64::from(tenth) / 10.0).abs() < 0.02, "{below} of all below {edge}");
+        }
+    }
+
     #[test]
-    fn jitter_goes_both_ways_and_spreads_delays_at_the_cap() {
-        let first: Vec<Duration> =
-            (0..100).filter_map(|seed| Delays::new(100 * MS, 1.5, 1_000 * MS, 0.1, Some(seed)).next()).collect();
-        assert!(first.iter().any(|delay| *delay < 95 * MS));
-        assert!(first.iter().any(|delay| *delay > 105 * MS));
-        let capped = Delays::new(1_000 * MS, 1.5, 1_000 * MS, 0.1, Some(7));
-        let at_cap = capped.take(100).filter(|delay| *delay > 999 * MS).count();
-        assert!(at_cap < 10, "{at_cap} of 100 delays in step");
+    fn full_jitter_draws_evenly_up_to_twice_the_delay_or_up_to_the_cap() {
+        expect_even(&drawn(100, 10_000, 1.0), 0.0, 200.0);
+        expect_even(&drawn(700, 1_000, 1.0), 0.0, 1_000.0);
+        expect_even(&drawn(1_000, 1_000, 1.0), 0.0, 1_000.0);
+    }
+
+    #[test]
+    fn less_jitter_draws_evenly_from_either_side_and_below_the_cap_alone() {
+        expect_even(&drawn(100, 10_000, 0.1), 90.0, 110.0);
+        expect_even(&drawn(950, 1_000, 0.1), 855.0, 1_000.0);
+        expect_even(&drawn(1_000, 1_000, 0.1), 900.0, 1_000.0);
+    }
+
+    #[test]
+    fn a_time_that_was_asked_for_is_exceeded_by_a_tenth_at_most() {
+        for (jitter, longest) in [(0.0, 20_000), (0.05, 21_000), (0.1, 22_000), (1.0, 22_000)] {
+            let later = |seed| Delays::new(MS, 1.5, MS, jitter, Some(seed)).later(20_000 * MS);
+            let later: Vec<Duration> = (0..100).map(later).collect();
+            assert!(later.iter().all(|delay| (20_000 * MS..=longest * MS).contains(delay)), "{jitter}: {later:?}");
+            assert!(later.iter().any(|delay| *delay + 200 * MS > longest * MS), "{jitter}: {later:?}");
+        }
     }
 
     #[test]

@@ -169,9 +169,58 @@ fn the_delays_of_a_poll_number_one_less_than_its_attempts() {
 }
 
 #[test]
-fn the_default_poll_lasts_about_three_minutes() {
-    let pauses: Duration = HealthPoll::new("http://127.0.0.1:9").jitter(0.0).delays().sum();
-    assert_eq!(pauses.as_secs() / 60, 3);
+fn delays_have_full_jitter_unless_told_otherwise_and_are_the_same_for_the_same_seed() {
+    let delays = |poll: HealthPoll| poll.delays().collect::<Vec<_>>();
+    let untold = || HealthPoll::from(config(1_000, 100, 1.0));
+    assert_eq!(delays(untold().seed(7)), delays(untold().seed(7)));
+    assert_eq!(delays(untold().seed(7)), delays(untold().jitter(1.0).seed(7)));
+    assert_ne!(delays(untold().seed(7)), delays(untold().seed(8)));
+    assert_ne!(delays(untold()), delays(untold()));
+    let drawn = delays(untold().seed(7));
+    assert!(drawn.iter().all(|delay| *delay <= millis(200)), "{drawn:?}");
+    assert!(
+        drawn.iter().any(|delay| *delay < millis(2)) && drawn.iter().any(|delay| *delay > millis(198)),
+        "{drawn:?}"
+    );
+    assert_eq!(delays(untold().jitter(0.0)), [millis(100); 999]);
+}
+
+#[test]
+fn a_thousand_waiters_that_began_together_do_not_ask_in_step() {
+    let crowded = |jitter: f64| {
+        let patient = |seed| HealthPoll::new("http://127.0.0.1:9").max_attempts(u32::MAX).jitter(jitter).seed(seed);
+        let steady = millis(60_000)..millis(160_000);
+        let mut asked: Vec<Duration> = (0..1_000)
+            .flat_map(|seed| {
+                let asked = patient(seed).delays().scan(Duration::ZERO, |at, delay| {
+                    *at += delay;
+                    Some(*at)
+                });
+                asked.skip_while(|at| *at < steady.start).take_while(|at| *at < steady.end)
+            })
+            .collect();
+        asked.sort();
+        let within =
+            |(first, at): (usize, &Duration)| asked.partition_point(|later| *later < *at + millis(100)) - first;
+        let most = asked.iter().enumerate().map(within).max().expect("they go on");
+        most as f64 / (asked.len() as f64 / 1_000.0)
+    };
+    // Of 20 in each 100 ms: how many times as many there are where there are most.
+    assert!(crowded(1.0) < 2.5, "{}", crowded(1.0));
+    assert!(crowded(0.1) > 4.0, "{}", crowded(0.1));
+    assert!(crowded(0.0) > 90.0, "{}", crowded(0.0));
+}
+
+#[test]
+fn the_default_poll_lasts_three_minutes_without_jitter_and_from_one_to_two_and_a_half_with() {
+    let lasts = |poll: HealthPoll| poll.delays().sum::<Duration>().as_secs_f64();
+    let poll = || HealthPoll::new("http://127.0.0.1:9");
+    assert_eq!(lasts(poll().jitter(0.0)).round(), 196.0);
+    let mut lengths: Vec<f64> = (0..10_000).map(|seed| lasts(poll().seed(seed))).collect();
+    lengths.sort_by(f64::total_cmp);
+    assert_eq!((lengths.iter().sum::<f64>() / 10_000.0).round(), 106.0);
+    // All but one in a hundred.
+    assert!((72.0..75.0).contains(&lengths[50]) && (138.0..141.0).contains(&lengths[9_950]), "{lengths:?}");
 }
 
 #[test]

@@ -196,6 +196,8 @@ fn settings_that_make_no_sense_are_usage_errors_before_any_request() {
         &["ftp://127.0.0.1/"],
         &["localhost:1"],
         &["http://127.0.0.1:9", "--multiplier", "0.5"],
+        &["http://127.0.0.1:9", "--jitter", "1.1"],
+        &["http://127.0.0.1:9", "--jitter", "full"],
         &["http://127.0.0.1:9", "--max-attempts", "0"],
         &["http://127.0.0.1:9", "--timeout", "30"],
         &["http://127.0.0.1:9", "--timeout", "0s"],

@@ -61,6 +61,9 @@ pub(crate) struct Wait {
     /// The longest delay
     #[arg(long, env = "HEARTBEAT_WAIT_MAX_DELAY", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
     max_delay: Duration,
+    /// By which fraction of itself chance may change a delay either way, so that many waiters do not ask in step; 0 = none
+    #[arg(long, env = "HEARTBEAT_WAIT_JITTER", value_name = "FRACTION", default_value_t = 1.0, value_parser = fraction)]
+    jitter: f64,
     /// The longest that one attempt may take
     #[arg(long, env = "HEARTBEAT_WAIT_ATTEMPT_TIMEOUT", value_name = "DURATION", default_value = "2s", value_parser = duration::parse_some)]
     attempt_timeout: Duration,
@@ -134,6 +137,7 @@ impl Wait {
             .max_attempts(self.max_attempts.unwrap_or(u32::MAX))
             .backoff(self.initial_delay, self.multiplier)
             .max_delay(self.max_delay)
+            .jitter(self.jitter)
             .attempt_timeout(self.attempt_timeout)
             .deadline(self.timeout)
             .success_threshold(self.success_threshold)
@@ -176,6 +180,11 @@ fn asked(text: &str) -> Result<Probe, Box<dyn Error>> {
 fn factor(text: &str) -> Result<f64, String> {
     let factor = text.parse().ok().filter(|factor: &f64| factor.is_finite() && *factor >= 1.0);
     factor.ok_or_else(|| "a number from 1 on is expected".to_owned())
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    let fraction = text.parse().ok().filter(|fraction| (0.0..=1.0).contains(fraction));
+    fraction.ok_or_else(|| "a number from 0 to 1 is expected".to_owned())
 }
 
 #[cfg(feature = "rustls")]
@@ -236,9 +245,34 @@ impl Fatal {
 
 #[cfg(test)]
 mod tests {
-    use daemon_lifecycle::ProbeFailure;
+    use std::time::Duration;
 
-    use super::Fatal;
+    use clap::Parser;
+    use daemon_lifecycle::{HealthPoll, ProbeFailure};
+
+    use super::{Args, Command, Fatal};
+
+    /// The poll that these flags of `wait` make.
+    fn poll(flags: &[&str]) -> HealthPoll {
+        let args = Args::try_parse_from([&["daemon-lifecycle", "wait", "http://127.0.0.1:9"], flags].concat());
+        let Command::Wait(wait) = args.expect("flags that make sense").command else { panic!("no wait") };
+        wait.polls().expect("a poll").remove(0)
+    }
+
+    #[test]
+    fn delays_are_left_to_chance_as_far_as_the_flag_says() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let drawn = |flags: &[&str]| {
+            let series = ["--initial-delay", "1s", "--multiplier", "1"];
+            poll(&[&series, flags].concat()).delays().take(1_000).collect::<Vec<_>>()
+        };
+        assert!(drawn(&["--jitter", "0"]).iter().all(|delay| *delay == SECOND));
+        let little = drawn(&["--jitter", "0.2"]);
+        assert!(little.iter().all(|delay| (SECOND.mul_f64(0.8)..=SECOND.mul_f64(1.2)).contains(delay)), "{little:?}");
+        let full = drawn(&[]);
+        assert!(full.iter().any(|delay| *delay < SECOND.mul_f64(0.1)), "{full:?}");
+        assert!(full.iter().any(|delay| *delay > SECOND.mul_f64(1.9)), "{full:?}");
+    }
 
     #[test]
     fn fatal_failures_are_named_by_word_or_status() {
