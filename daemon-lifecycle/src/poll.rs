@@ -4,9 +4,11 @@ mod all;
 mod config;
 mod delays;
 mod error;
+mod hooks;
 mod pacing;
 mod report;
 mod streak;
+mod wrong_endpoint;
 
 use std::time::Duration;
 
@@ -14,13 +16,15 @@ use std::time::Duration;
 pub(crate) use self::delays::Delays;
 pub use self::{
     all::{PollAllError, poll_all_until_healthy},
-    config::{FailedAttempt, HealthPoll, HealthPollConfig},
+    config::{HealthPoll, HealthPollConfig},
     error::{ConfigError, PollError},
+    hooks::FailedAttempt,
     report::{PastAttempt, PollReport},
 };
 use self::{
     pacing::{Next, Pacing, Said},
     streak::Streak,
+    wrong_endpoint::WrongEndpoint,
 };
 use crate::{
     clock::Stopwatch,
@@ -47,8 +51,9 @@ pub struct Healthy {
 ///
 /// The first attempt is made at once. Takes a [`HealthPollConfig`], or a [`HealthPoll`] where more is to be set. What
 /// one attempt is, and what can be asked, [`Probe`] says. Every failure is retried, since a daemon on its way up may
-/// refuse, hang, answer 404 or not be in the DNS yet; only an invalid configuration is final, and what
-/// [`HealthPoll::fatal_on`] says.
+/// refuse, hang, answer 404 or not be in the DNS yet. Final are an invalid configuration, what [`HealthPoll::fatal_on`]
+/// says, and the answers of a wrong endpoint, a 404 or a certificate for another name, once nothing else has come for 30 s
+/// ([`HealthPoll::wrong_endpoint_timeout`]).
 ///
 /// To wait for a child process, use `Daemon::wait_until_healthy`, which ends as soon as the child does.
 ///
@@ -93,6 +98,7 @@ pub(crate) struct Wait {
     probe: Probe,
     pacing: Pacing,
     streak: Streak,
+    wrong_endpoint: WrongEndpoint,
     report: PollReport,
     since: Stopwatch,
 }
@@ -103,6 +109,8 @@ pub(crate) enum GaveUp {
     AttemptsExhausted,
     DeadlineExceeded(Duration),
     Fatal,
+    /// That long.
+    WrongEndpoint(Duration),
 }
 
 impl Wait {
@@ -126,6 +134,7 @@ impl Wait {
         Self {
             pacing: poll.pacing(),
             streak: poll.streak(),
+            wrong_endpoint: poll.wrong_endpoint(),
             report: PollReport::new(probe.url()),
             since: Stopwatch::start(),
             poll,
@@ -153,6 +162,7 @@ impl Wait {
             GaveUp::AttemptsExhausted => PollError::AttemptsExhausted(report),
             GaveUp::DeadlineExceeded(deadline) => PollError::DeadlineExceeded { deadline, report },
             GaveUp::Fatal => PollError::Fatal(report),
+            GaveUp::WrongEndpoint(lasted) => PollError::Fatal(report.wrong_endpoint(lasted)),
         }
     }
 
@@ -180,9 +190,10 @@ impl Wait {
     fn succeeded(&mut self, answer: Answer) -> Result<Healthy, Next> {
         let elapsed = self.since.elapsed();
         self.report.succeeded();
+        self.wrong_endpoint.succeeded();
         if self.streak.succeeded(elapsed, &answer) {
             let healthy = Healthy { url: self.probe.url(), attempts: self.report.attempts(), elapsed, answer };
-            self.poll.tell_healthy(&healthy);
+            self.poll.hooks().tell_healthy(&healthy);
             return Ok(healthy);
         }
         Err(self.pacing.succeeded(elapsed, self.poll.pause_after_success()))
@@ -191,10 +202,11 @@ impl Wait {
     fn failed(&mut self, error: ProbeError) -> Next {
         self.streak.broken();
         let elapsed = self.since.elapsed();
-        let next = if self.poll.is_fatal(error.kind()) {
-            Next::GiveUp(GaveUp::Fatal)
-        } else {
-            self.pacing.failed(elapsed, Said::from(&error))
+        let wrong_for = self.wrong_endpoint.failed(elapsed, error.kind());
+        let next = match wrong_for {
+            _ if self.poll.hooks().is_fatal(error.kind()) => Next::GiveUp(GaveUp::Fatal),
+            Some(lasted) => Next::GiveUp(GaveUp::WrongEndpoint(lasted)),
+            None => self.pacing.failed(elapsed, Said::from(&error)),
         };
         let next_in = match next {
             Next::AttemptIn(delay) => Some(delay),
@@ -203,7 +215,7 @@ impl Wait {
         self.report.failed(elapsed, error);
         if let Some(past) = self.report.recent().next_back() {
             let hint = self.report.hint_so_far();
-            self.poll.tell(&FailedAttempt { number: past.number, error: &past.error, next_in, hint });
+            self.poll.hooks().tell(&FailedAttempt { number: past.number, error: &past.error, next_in, hint });
         }
         next
     }

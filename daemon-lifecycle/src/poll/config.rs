@@ -1,7 +1,10 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
-use super::{Healthy, delays::Delays, error::ConfigError, pacing::Pacing, streak::Streak};
-use crate::probe::{DEFAULT_TIMEOUT, Probe, ProbeError, ProbeFailure, shown};
+use super::{
+    FailedAttempt, Healthy, delays::Delays, error::ConfigError, hooks::Hooks, pacing::Pacing, streak::Streak,
+    wrong_endpoint::WrongEndpoint,
+};
+use crate::probe::{DEFAULT_TIMEOUT, Probe, ProbeFailure, shown};
 
 /// What to poll, how often, and how patiently: the four settings every wait has.
 ///
@@ -79,10 +82,9 @@ pub struct HealthPoll {
     success_threshold: u32,
     min_uptime: Duration,
     from_child: bool,
-    fatal: FatalRule,
+    wrong_endpoint_timeout: Option<Duration>,
     seed: Option<u64>,
-    on_failed_attempt: Option<FailureHook>,
-    on_healthy: Option<HealthyHook>,
+    hooks: Hooks,
 }
 
 impl HealthPoll {
@@ -171,10 +173,20 @@ impl HealthPoll {
 
     /// Ends the wait with [`PollError::Fatal`](crate::PollError::Fatal) at the first failure for which `fatal` says yes.
     ///
-    /// By default that is what waiting cannot mend, [`ProbeFailure::CannotRun`]: a daemon on its way up may refuse, answer
-    /// 404 or redirect, show a makeshift certificate, or not be in the DNS yet.
-    pub fn fatal_on(self, fatal: impl Fn(ProbeFailure) -> bool + Send + Sync + 'static) -> Self {
-        Self { fatal: FatalRule(Some(Arc::new(fatal))), ..self }
+    /// By default that is what waiting cannot mend, [`ProbeFailure::CannotRun`]: a daemon on its way up may refuse, hang or
+    /// not be in the DNS yet.
+    pub fn fatal_on(mut self, fatal: impl Fn(ProbeFailure) -> bool + Send + Sync + 'static) -> Self {
+        self.hooks.fatal_on(fatal);
+        self
+    }
+
+    /// Ends the wait with [`PollError::Fatal`](crate::PollError::Fatal) when for so long, and at least three times in a row,
+    /// nothing has come but a 404 or a certificate for another name: the default is 30 s. `None` waits on.
+    ///
+    /// A daemon on its way up may answer 404 before it has its routes, and an ingress may show a makeshift certificate for
+    /// a moment; what lasts is a wrong URL, which no waiting mends.
+    pub fn wrong_endpoint_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        Self { wrong_endpoint_timeout: timeout.into(), ..self }
     }
 
     /// Makes the jitter the same in every run.
@@ -183,14 +195,15 @@ impl HealthPoll {
     }
 
     /// Calls `hook` after each attempt that failed, before the pause that follows. It must not block.
-    pub fn on_failed_attempt(self, hook: impl Fn(&FailedAttempt<'_>) + Send + Sync + 'static) -> Self {
-        let hook = FailureHook(Arc::new(hook));
-        Self { on_failed_attempt: Some(hook), ..self }
+    pub fn on_failed_attempt(mut self, hook: impl Fn(&FailedAttempt<'_>) + Send + Sync + 'static) -> Self {
+        self.hooks.on_failed_attempt(hook);
+        self
     }
 
     /// Calls `hook` once the daemon has been found healthy for good, before the wait returns. It must not block.
-    pub fn on_healthy(self, hook: impl Fn(&Healthy) + Send + Sync + 'static) -> Self {
-        Self { on_healthy: Some(HealthyHook(Arc::new(hook))), ..self }
+    pub fn on_healthy(mut self, hook: impl Fn(&Healthy) + Send + Sync + 'static) -> Self {
+        self.hooks.on_healthy(hook);
+        self
     }
 
     /// Whether the settings make sense. Every wait checks this first.
@@ -258,23 +271,12 @@ impl HealthPoll {
         Duration::from_millis(self.config.initial_delay_ms).max(self.min_uptime / 20)
     }
 
-    pub(crate) fn is_fatal(&self, failure: ProbeFailure) -> bool {
-        match &self.fatal.0 {
-            Some(fatal) => fatal(failure),
-            None => failure == ProbeFailure::CannotRun,
-        }
+    pub(crate) fn wrong_endpoint(&self) -> WrongEndpoint {
+        WrongEndpoint::new(self.wrong_endpoint_timeout)
     }
 
-    pub(crate) fn tell(&self, attempt: &FailedAttempt<'_>) {
-        if let Some(hook) = &self.on_failed_attempt {
-            (hook.0)(attempt);
-        }
-    }
-
-    pub(crate) fn tell_healthy(&self, healthy: &Healthy) {
-        if let Some(hook) = &self.on_healthy {
-            (hook.0)(healthy);
-        }
+    pub(super) fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     fn series(&self) -> Delays {
@@ -305,52 +307,9 @@ impl From<HealthPollConfig> for HealthPoll {
             success_threshold: 1,
             min_uptime: Duration::ZERO,
             from_child: false,
-            fatal: FatalRule(None),
+            wrong_endpoint_timeout: Some(Duration::from_secs(30)),
             seed: None,
-            on_failed_attempt: None,
-            on_healthy: None,
+            hooks: Hooks::default(),
         }
-    }
-}
-
-/// One attempt that failed, as told to [`HealthPoll::on_failed_attempt`].
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct FailedAttempt<'a> {
-    /// Counts from 1.
-    pub number: u32,
-    /// How it failed.
-    pub error: &'a ProbeError,
-    /// The pause before the next attempt; `None` when this was the last one.
-    pub next_in: Option<Duration>,
-    /// What might be amiss with the question rather than with the daemon; a name that does not resolve is told from the
-    /// third attempt on.
-    pub hint: Option<&'static str>,
-}
-
-#[derive(Clone)]
-struct FatalRule(Option<Arc<dyn Fn(ProbeFailure) -> bool + Send + Sync>>);
-
-impl fmt::Debug for FatalRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FatalRule")
-    }
-}
-
-#[derive(Clone)]
-struct FailureHook(Arc<dyn Fn(&FailedAttempt<'_>) + Send + Sync>);
-
-impl fmt::Debug for FailureHook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FailureHook")
-    }
-}
-
-#[derive(Clone)]
-struct HealthyHook(Arc<dyn Fn(&Healthy) + Send + Sync>);
-
-impl fmt::Debug for HealthyHook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HealthyHook")
     }
 }

@@ -16,8 +16,9 @@ pub enum PollError {
     /// Every attempt failed.
     #[error("{0}")]
     AttemptsExhausted(PollReport),
-    /// An attempt failed in a way that no further one will mend: [`HealthPoll::fatal_on`](crate::HealthPoll::fatal_on).
-    #[error("{0} (given up)")]
+    /// An attempt failed in a way that no further one will mend, by [`HealthPoll::fatal_on`](crate::HealthPoll::fatal_on);
+    /// or the endpoint was wrong for too long ([`PollReport::wrong_endpoint_for`]).
+    #[error("{0} (given up, waiting on would not mend it)")]
     Fatal(PollReport),
     /// This one was still waited for when another one of [`poll_all_until_healthy`](crate::poll_all_until_healthy) gave
     /// up.

@@ -27,6 +27,7 @@ struct Seen {
     successes: u32,
     recent: VecDeque<PastAttempt>,
     progress: Option<f64>,
+    wrong_endpoint_for: Option<Duration>,
 }
 
 /// One attempt that failed.
@@ -89,6 +90,12 @@ impl PollReport {
         self.0.progress
     }
 
+    /// For how long nothing but a 404 or a certificate for another name had come, if the wait was given up for that.
+    #[must_use]
+    pub fn wrong_endpoint_for(&self) -> Option<Duration> {
+        self.0.wrong_endpoint_for
+    }
+
     /// What might be amiss with the question rather than with the daemon.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -106,6 +113,7 @@ impl PollReport {
             successes: 0,
             recent: VecDeque::new(),
             progress: None,
+            wrong_endpoint_for: None,
         }))
     }
 
@@ -134,6 +142,11 @@ impl PollReport {
         }
     }
 
+    pub(crate) fn wrong_endpoint(mut self, lasted: Duration) -> Self {
+        self.0.wrong_endpoint_for = Some(lasted);
+        self
+    }
+
     pub(crate) fn ended(mut self, elapsed: Duration) -> Self {
         self.0.elapsed = elapsed;
         self
@@ -159,6 +172,9 @@ impl fmt::Display for PollReport {
         }
         if let Some(progress) = self.0.progress {
             write!(f, "; progress {:.0} %", progress * 100.0)?;
+        }
+        if let Some(lasted) = self.0.wrong_endpoint_for {
+            write!(f, "; nothing else for {}", Readable(lasted))?;
         }
         self.hint().map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }

@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use super::{ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PollError, Wait, poll_until_healthy};
+use super::{
+    ConfigError, FailedAttempt, GaveUp, HealthPoll, HealthPollConfig, Healthy, PollError, Wait, poll_until_healthy,
+};
 use crate::probe::{Answer, ProbeError, ProbeFailure};
 
 fn millis(millis: u64) -> Duration {
@@ -26,12 +28,17 @@ fn failure(kind: ProbeFailure) -> ProbeError {
 
 /// A daemon that refuses at once until `ready_at`, as seen by the wait; `None` = for ever.
 async fn wait_for_daemon_ready(poll: HealthPoll, ready_at: Option<Duration>) -> Result<Healthy, PollError> {
+    wait_out(poll, ProbeFailure::Refused, ready_at).await
+}
+
+/// A daemon that fails at once in this way until `ready_at`.
+async fn wait_out(poll: HealthPoll, kind: ProbeFailure, ready_at: Option<Duration>) -> Result<Healthy, PollError> {
     let mut wait = Wait::begin(poll)?;
     let since = wait.since;
     let probe = move |_| async move {
         match ready_at {
             Some(ready_at) if since.elapsed() >= ready_at => Ok(Answer::default()),
-            _ => Err(failure(ProbeFailure::Refused)),
+            _ => Err(failure(kind)),
         }
     };
     match wait.run_with(probe).await {
@@ -135,6 +142,59 @@ async fn each_failed_attempt_is_told_with_the_pause_that_follows() {
     let refused = ProbeFailure::Refused;
     let expected = [(1, refused, Some(millis(100))), (2, refused, Some(millis(200))), (3, refused, None)];
     assert_eq!(*told.lock().expect("not poisoned"), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_endpoint_that_lasts_ends_the_wait() {
+    for kind in [ProbeFailure::Status(404), ProbeFailure::TlsName] {
+        let poll = || steady(u32::MAX, 1_000, 1.0).deadline(millis(600_000));
+        let error = wait_out(poll(), kind, None).await.expect_err("it is not there");
+        let PollError::Fatal(report) = &error else { panic!("{error}") };
+        assert_eq!((report.attempts(), report.elapsed()), (31, millis(30_000)), "{kind}");
+        assert_eq!(report.wrong_endpoint_for(), Some(millis(30_000)));
+        let told = format!(
+            "http://127.0.0.1:9/health not healthy after 31 attempts in 30 s: 31 x {kind}; last: {kind}; \
+             nothing else for 30 s; {} (given up, waiting on would not mend it)",
+            kind.hint().expect("a hint"),
+        );
+        assert_eq!(error.to_string(), told);
+
+        let sooner = wait_out(poll().wrong_endpoint_timeout(millis(5_000)), kind, None).await;
+        assert_eq!(sooner.expect_err("it is not there").report().expect("attempts").elapsed(), millis(5_000));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_404_that_goes_away_in_time_is_waited_out() {
+    let not_found = ProbeFailure::Status(404);
+    let healthy = wait_out(steady(u32::MAX, 1_000, 1.0), not_found, Some(millis(29_500))).await;
+    assert_eq!(healthy.expect("it gets its routes").elapsed, millis(30_000));
+
+    let patient = steady(u32::MAX, 1_000, 1.0).wrong_endpoint_timeout(None).deadline(millis(600_000));
+    let error = wait_out(patient, not_found, None).await.expect_err("never ready");
+    assert!(matches!(error, PollError::DeadlineExceeded { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_endpoint_that_was_healthy_in_between_is_wrong_from_then_on() {
+    let mut wait = Wait::begin(steady(u32::MAX, 1_000, 1.0).success_threshold(2)).expect("a valid poll");
+    let since = wait.since;
+    let probe = move |_| async move {
+        match since.elapsed().as_secs() {
+            20 => Ok(Answer::default()),
+            _ => Err(failure(ProbeFailure::Status(404))),
+        }
+    };
+    let gave_up = wait.run_with(probe).await.expect_err("never twice in a row");
+    assert_eq!((gave_up, since.elapsed()), (GaveUp::WrongEndpoint(millis(30_000)), millis(51_000)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_failures_than_those_of_a_wrong_endpoint_are_waited_out() {
+    for kind in [ProbeFailure::Refused, ProbeFailure::Dns, ProbeFailure::Redirect(302), ProbeFailure::Status(401)] {
+        let healthy = wait_out(steady(u32::MAX, 1_000, 1.0), kind, Some(millis(300_000))).await;
+        assert_eq!(healthy.expect("it comes up").attempts, 301, "{kind}");
+    }
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use tokio_rustls::{
     },
 };
 
-use super::{error::ProbeError, failure::ProbeFailure, target::Target};
+use super::{answer::excerpt, error::ProbeError, failure::ProbeFailure, target::Target};
 use crate::clock::TimeLimit;
 
 /// Whom an `https://` probe trusts, and which name it expects. Made once and cheap to clone.
@@ -185,8 +185,10 @@ fn refused(target: &Target, error: io::Error) -> ProbeError {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
     match cause {
         Some(rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. })) => {
-            let names = presented.join(", ");
-            ProbeError::new(target, ProbeFailure::TlsName).with_detail(format!("it is for {names}"))
+            let names: Vec<&str> = presented.iter().map(|name| plain(name)).collect();
+            let names = excerpt(names.join(", ").as_bytes());
+            let told = if names.is_empty() { "it is for no name".to_owned() } else { format!("it is for {names}") };
+            ProbeError::new(target, ProbeFailure::TlsName).with_detail(told)
         }
         Some(rustls::Error::InvalidCertificate(CertificateError::NotValidForName)) => {
             ProbeError::new(target, ProbeFailure::TlsName)
@@ -196,6 +198,12 @@ fn refused(target: &Target, error: io::Error) -> ProbeError {
         _ => ProbeError::new(target, ProbeFailure::Tls),
     }
     .with_source(error)
+}
+
+/// The name in what rustls makes of it, such as `DnsName("daemon.internal")`.
+fn plain(presented: &str) -> &str {
+    let inner = presented.split_once('(').and_then(|(_, inner)| inner.strip_suffix(')'));
+    inner.map_or(presented, |inner| inner.trim_matches('"'))
 }
 
 /// Checks signatures, so that the handshake is one, but asks nobody for a name.

@@ -93,6 +93,17 @@ async fn one_url_that_is_given_up_ends_the_wait_for_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_wrong_endpoint_is_waited_for_as_long_as_the_flag_says() {
+    let missing = Server::answering(status("404 Not Found", "")).await;
+    let ended = |flags: &[&str]| wait(&[&[&missing.url("/"), "--max-delay", "1ms"], flags].concat());
+    let output = ended(&["--wrong-endpoint-timeout", "100ms", "--timeout", "20s"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("(given up, waiting on would not mend it)"), "{}", stderr(&output));
+    let output = ended(&["--wrong-endpoint-timeout", "0s", "--timeout", "500ms"]);
+    assert_eq!(output.status.code(), Some(124), "{}", stderr(&output));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn json_says_who_answered_and_every_key_is_always_there() {
     let answer = r#"{"status":"warn","notes":["slow disk"],"instance_id":"7-a","pid":7,"version":"1.2"}"#;
     let server = Server::answering(health_json("200 OK", "", answer)).await;
@@ -206,6 +217,7 @@ fn settings_that_make_no_sense_are_usage_errors_before_any_request() {
         &["http://127.0.0.1:9", "--attempt-timeout", "0s"],
         &["http://127.0.0.1:9", "--stall-timeout", "0s"],
         &["http://127.0.0.1:9", "--fatal-on", "weather"],
+        &["http://127.0.0.1:9", "--wrong-endpoint-timeout", "soon"],
         &["tcp://127.0.0.1"],
         &["exec:"],
         &["exec: "],

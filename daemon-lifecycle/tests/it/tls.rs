@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use daemon_lifecycle::{Probe, ProbeError, ProbeFailure, Tls, TlsError};
+use daemon_lifecycle::{HealthPoll, PollError, Probe, ProbeError, ProbeFailure, Tls, TlsError, poll_until_healthy};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -107,11 +107,23 @@ async fn a_certificate_of_an_unknown_authority_is_a_failure_of_tls_that_says_so(
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_told_apart_and_names_the_names() {
-    let server = TlsServer::named(&["daemon.internal"]).await;
+    let server = TlsServer::named(&["daemon.internal", "10.1.2.3"]).await;
     let error = server.ask("localhost", server.trusted()).await.expect_err("another name");
-    assert_eq!(error.kind(), ProbeFailure::TlsName);
-    assert!(error.detail().expect("the names").contains("daemon.internal"), "{error}");
+    assert_eq!((error.kind(), error.detail()), (ProbeFailure::TlsName, Some("it is for daemon.internal, 10.1.2.3")));
     assert!(error.kind().hint().expect("a hint").contains("name"));
+}
+
+#[tokio::test]
+async fn a_certificate_that_stays_for_another_name_ends_the_wait() {
+    let server = TlsServer::named(&["ingress.local"]).await;
+    let probe = Probe::new(&format!("https://localhost:{}", server.address.port())).expect("a URL");
+    let poll = HealthPoll::from(probe.tls(server.trusted()).timeout(Duration::from_secs(30)));
+    let poll =
+        poll.backoff(Duration::from_millis(1), 1.0).max_attempts(u32::MAX).wrong_endpoint_timeout(Duration::ZERO);
+    let error = poll_until_healthy(poll).await.expect_err("another name");
+    let PollError::Fatal(report) = &error else { panic!("{error}") };
+    assert_eq!(report.outcomes(), [(ProbeFailure::TlsName, 3)]);
+    assert!(error.to_string().contains("(it is for ingress.local)"), "{error}");
 }
 
 #[tokio::test]

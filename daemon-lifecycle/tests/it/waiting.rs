@@ -160,6 +160,23 @@ async fn failures_chosen_as_fatal_end_the_wait_at_once() {
 }
 
 #[tokio::test]
+async fn a_404_that_lasts_ends_the_wait_and_one_that_goes_away_does_not() {
+    let server = Server::answering(status("404 Not Found", "no such page")).await;
+    let error = poll_until_healthy(poll(server.url("/")).wrong_endpoint_timeout(200 * MS)).await.expect_err("wrong");
+    let PollError::Fatal(report) = &error else { panic!("{error}") };
+    assert!(report.wrong_endpoint_for() >= Some(200 * MS) && report.attempts() >= 3, "{error}");
+    assert!(error.to_string().ends_with("means /health (given up, waiting on would not mend it)"), "{error}");
+
+    let starting = Server::by_turns(|turn| match turn {
+        ..10 => status("404 Not Found", ""),
+        _ => status("200 OK", "ok"),
+    })
+    .await;
+    let healthy = poll_until_healthy(poll(starting.url("/"))).await.expect("it gets its routes");
+    assert_eq!(healthy.attempts, 10);
+}
+
+#[tokio::test]
 async fn a_bad_url_and_an_unsupported_scheme_are_fatal_at_once() {
     for url in ["nonsense", "ftp://127.0.0.1/", "localhost:80", "exec:true", "tcp://127.0.0.1"] {
         let error = poll_until_healthy(poll(url)).await.expect_err("nothing to ask");

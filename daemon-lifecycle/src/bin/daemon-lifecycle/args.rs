@@ -82,6 +82,9 @@ pub(crate) struct Wait {
     /// Give up at once at these failures, by the words of the JSON output or as a status: tls_name,404
     #[arg(long, env = "HEARTBEAT_WAIT_FATAL_ON", value_name = "FAILURE", value_delimiter = ',', value_parser = Fatal::parse)]
     fatal_on: Vec<Fatal>,
+    /// Give up once nothing but a 404 or a certificate for another name has come for so long; 0s = wait until the timeout
+    #[arg(long, env = "HEARTBEAT_WAIT_WRONG_ENDPOINT_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
+    wrong_endpoint_timeout: Duration,
     #[cfg(feature = "rustls")]
     #[command(flatten)]
     tls: TlsArgs,
@@ -142,6 +145,7 @@ impl Wait {
             .deadline(self.timeout)
             .success_threshold(self.success_threshold)
             .min_uptime(self.min_uptime)
+            .wrong_endpoint_timeout(Some(self.wrong_endpoint_timeout).filter(|timeout| !timeout.is_zero()))
             .fatal_on(move |failure| failure == ProbeFailure::CannotRun || fatal.iter().any(|fatal| fatal.is(failure)));
         match self.stall_timeout {
             Some(stall_timeout) => poll.stall_timeout(stall_timeout),
