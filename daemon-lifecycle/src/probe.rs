@@ -4,6 +4,7 @@ mod answer;
 mod classify;
 #[cfg(all(feature = "daemon", unix))]
 mod command;
+mod connection;
 mod dial;
 mod document;
 mod error;
@@ -12,6 +13,8 @@ mod failure;
 mod identity;
 mod resolve;
 mod retry_after;
+#[cfg(all(feature = "daemon", unix))]
+mod session;
 mod target;
 #[cfg(feature = "rustls")]
 mod tls;
@@ -20,6 +23,8 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 #[cfg(all(feature = "daemon", unix))]
 use self::command::CommandLine;
+#[cfg(all(feature = "daemon", unix))]
+pub(crate) use self::session::Session;
 #[cfg(feature = "rustls")]
 pub use self::tls::{Tls, TlsError};
 pub use self::{
@@ -29,12 +34,13 @@ pub use self::{
     target::UrlError,
 };
 use self::{
-    exchange::{Trust, exchange},
+    exchange::{Kept, Question, Trust},
     identity::Expected,
     resolve::Admits,
     target::Target,
 };
 pub(crate) use self::{identity::ExpectedPid, target::shown};
+use crate::clock::TimeLimit;
 
 /// How long one probe may take where nothing else is said.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -83,8 +89,8 @@ pub async fn is_daemon_healthy(url: &str, path: Option<&str>, timeout: Option<Du
 /// | `Probe::command` | exit code 0; feature `daemon`, Unix only. No URL means a command, whoever wrote it |
 ///
 /// Without a path, HTTP means `/health`. Every address of a host is tried. Redirects are not followed, proxies from the
-/// environment are not used, at most 64 KiB of a body are read, and each probe makes a connection of its own. A user
-/// name and password in the URL are sent as basic authorization and shown nowhere.
+/// environment are not used, at most 64 KiB of a body are read, and each probe makes a connection of its own (only
+/// `Liveness` keeps it). A user name and password in the URL are sent as basic authorization and shown nowhere.
 ///
 /// ```no_run
 /// use daemon_lifecycle::{Probe, ProbeFailure};
@@ -213,8 +219,15 @@ impl Probe {
     }
 
     pub(crate) async fn ask_within(&self, timeout: Duration) -> Result<Answer, ProbeError> {
+        self.ask_over(None, timeout).await
+    }
+
+    async fn ask_over(&self, kept: Option<&mut Kept>, timeout: Duration) -> Result<Answer, ProbeError> {
         let outcome = match &self.asks {
-            Asks::Url(target) => exchange(target, timeout, self.admits.as_deref(), &self.trust).await,
+            Asks::Url(target) => {
+                let question = Question { target, admits: self.admits.as_deref(), trust: &self.trust };
+                question.ask(TimeLimit::of(timeout), kept).await
+            }
             #[cfg(all(feature = "daemon", unix))]
             Asks::Command(command) if self.admits.is_some() => {
                 Err(ProbeError::new(command, ProbeFailure::NotAdmitted)

@@ -18,12 +18,16 @@ pub struct FailedAttempt<'a> {
     pub hint: Option<&'static str>,
 }
 
+type IsFatal = dyn Fn(ProbeFailure) -> bool + Send + Sync;
+type OnFailedAttempt = dyn Fn(&FailedAttempt<'_>) + Send + Sync;
+type OnHealthy = dyn Fn(&Healthy) + Send + Sync;
+
 /// What the caller of a wait has a say in, or wants to hear of.
 #[derive(Clone, Default)]
 pub(super) struct Hooks {
-    fatal: Option<Arc<dyn Fn(ProbeFailure) -> bool + Send + Sync>>,
-    failed: Option<Arc<dyn Fn(&FailedAttempt<'_>) + Send + Sync>>,
-    healthy: Option<Arc<dyn Fn(&Healthy) + Send + Sync>>,
+    fatal: Option<Arc<IsFatal>>,
+    failed: Option<Arc<OnFailedAttempt>>,
+    healthy: Option<Arc<OnHealthy>>,
 }
 
 impl Hooks {

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use crate::{Probe, ProbeError};
+use crate::{Probe, ProbeError, probe::Session};
 
-/// How a daemon that is up is watched: by asking it, every so often.
+/// How a daemon that is up is watched: by asking it, every so often. Over HTTP it is asked over one connection, as long as
+/// both sides keep it open.
 #[derive(Debug)]
 pub struct Liveness {
     /// What is asked. It should be something that only a restart can mend, such as `/livez`.
@@ -24,9 +25,10 @@ impl Liveness {
     /// Waits until the daemon is lost. Says how it failed last.
     pub(crate) async fn lost(&self) -> ProbeError {
         let mut failures = 0;
+        let mut session = Session::of(&self.probe);
         loop {
             tokio::time::sleep(self.pause.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
-            let Err(error) = self.probe.ask().await else {
+            let Err(error) = session.ask().await else {
                 failures = 0;
                 continue;
             };

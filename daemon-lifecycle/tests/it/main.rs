@@ -12,6 +12,8 @@ mod daemon;
 mod endpoint;
 #[cfg(feature = "probe")]
 mod folder;
+#[cfg(all(feature = "daemon", unix))]
+mod liveness;
 #[cfg(all(feature = "notify", unix))]
 mod notify;
 #[cfg(all(feature = "daemon", unix))]

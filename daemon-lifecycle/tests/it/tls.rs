@@ -58,7 +58,8 @@ impl TlsServer {
     }
 }
 
-fn certified(names: &[&str]) -> (String, ServerConfig) {
+/// An authority in PEM, and a server with a certificate of it for these names.
+pub(crate) fn certified(names: &[&str]) -> (String, ServerConfig) {
     let mut authority = CertificateParams::new([]).expect("no names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.distinguished_name.push(DnType::CommonName, format!("authority of {}", names[0]));
