@@ -1,7 +1,12 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    FailedAttempt, Healthy, delays::Delays, error::ConfigError, hooks::Hooks, pacing::Pacing, streak::Streak,
+    FailedAttempt, Healthy,
+    delays::Delays,
+    error::ConfigError,
+    hooks::Hooks,
+    pacing::{Pacing, Patience},
+    streak::Streak,
     wrong_endpoint::WrongEndpoint,
 };
 use crate::probe::{DEFAULT_TIMEOUT, Probe, ProbeFailure, shown};
@@ -256,10 +261,14 @@ impl HealthPoll {
     }
 
     pub(crate) fn pacing(&self) -> Pacing {
-        let HealthPollConfig { max_attempts, initial_delay_ms, .. } = self.config;
-        let initial_delay = Duration::from_millis(initial_delay_ms);
-        let delays = self.series();
-        Pacing::new(max_attempts, self.attempt_timeout, self.deadline, self.stall_timeout, initial_delay, delays)
+        let patience = Patience {
+            max_attempts: self.config.max_attempts,
+            attempt_timeout: self.attempt_timeout,
+            deadline: self.deadline,
+            stall_timeout: self.stall_timeout,
+            initial_delay: self.initial_delay(),
+        };
+        Pacing::new(patience, self.series())
     }
 
     pub(crate) fn streak(&self) -> Streak {
@@ -268,7 +277,7 @@ impl HealthPoll {
 
     /// Between successes that are not enough yet. A long time of health is not watched any closer than need be.
     pub(crate) fn pause_after_success(&self) -> Duration {
-        Duration::from_millis(self.config.initial_delay_ms).max(self.min_uptime / 20)
+        self.initial_delay().max(self.min_uptime / 20)
     }
 
     pub(crate) fn wrong_endpoint(&self) -> WrongEndpoint {
@@ -280,9 +289,12 @@ impl HealthPoll {
     }
 
     fn series(&self) -> Delays {
-        let initial = Duration::from_millis(self.config.initial_delay_ms);
         let multiplier = self.config.backoff_multiplier;
-        Delays::new(initial, multiplier, self.max_delay, self.jitter, self.seed)
+        Delays::new(self.initial_delay(), multiplier, self.max_delay, self.jitter, self.seed)
+    }
+
+    fn initial_delay(&self) -> Duration {
+        Duration::from_millis(self.config.initial_delay_ms)
     }
 }
 

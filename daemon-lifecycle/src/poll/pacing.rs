@@ -9,17 +9,24 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// When to try again and when to give up: plain arithmetic on the time elapsed since the wait began.
 #[derive(Debug)]
 pub(crate) struct Pacing {
-    max_attempts: u32,
-    attempt_timeout: Duration,
-    deadline: Option<Duration>,
-    stall_timeout: Option<Duration>,
-    initial_delay: Duration,
+    patience: Patience,
     delays: Delays,
     /// Failures that count against `max_attempts`.
     failures: u32,
     furthest: Option<Permille>,
     /// Until when growing progress has bought time.
     extended: Duration,
+}
+
+/// What bounds a wait, as [`HealthPoll`](super::HealthPoll) has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) max_attempts: u32,
+    pub(crate) attempt_timeout: Duration,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) stall_timeout: Option<Duration>,
+    /// The least time between two questions.
+    pub(crate) initial_delay: Duration,
 }
 
 /// Progress as far as it counts as such: finer steps would let a wait go on for ever.
@@ -46,36 +53,19 @@ impl From<&ProbeError> for Said {
 }
 
 impl Pacing {
-    pub(crate) fn new(
-        max_attempts: u32,
-        attempt_timeout: Duration,
-        deadline: Option<Duration>,
-        stall_timeout: Option<Duration>,
-        initial_delay: Duration,
-        delays: Delays,
-    ) -> Self {
-        Self {
-            max_attempts,
-            attempt_timeout,
-            deadline,
-            stall_timeout,
-            initial_delay,
-            delays,
-            failures: 0,
-            furthest: None,
-            extended: Duration::ZERO,
-        }
+    pub(crate) fn new(patience: Patience, delays: Delays) -> Self {
+        Self { patience, delays, failures: 0, furthest: None, extended: Duration::ZERO }
     }
 
     /// How long an attempt begun now may take. After the deadline, as when a pause took longer than it should have,
     /// there is none: it would time out at once and hide how the last true one failed.
     pub(crate) fn attempt_timeout(&self, elapsed: Duration) -> Result<Duration, GaveUp> {
         let Some(deadline) = self.deadline() else {
-            return Ok(self.attempt_timeout);
+            return Ok(self.patience.attempt_timeout);
         };
         match deadline.saturating_sub(elapsed) {
             Duration::ZERO => Err(GaveUp::DeadlineExceeded(deadline)),
-            left => Ok(self.attempt_timeout.min(left)),
+            left => Ok(self.patience.attempt_timeout.min(left)),
         }
     }
 
@@ -84,13 +74,13 @@ impl Pacing {
         if !self.grew(elapsed, said.progress) {
             self.failures += 1;
         }
-        if self.failures >= self.max_attempts {
+        if self.failures >= self.patience.max_attempts {
             return Next::GiveUp(GaveUp::AttemptsExhausted);
         }
         let own = self.delays.next().unwrap_or(Duration::MAX);
         let delay = match said.retry_after {
             // Who says "at once" is still not asked without a pause.
-            Some(wanted) => self.delays.later(wanted.min(MAX_RETRY_AFTER)).max(own.min(self.initial_delay)),
+            Some(wanted) => self.delays.later(wanted.min(MAX_RETRY_AFTER)).max(own.min(self.patience.initial_delay)),
             None => own,
         };
         self.fit(elapsed, delay)
@@ -103,12 +93,12 @@ impl Pacing {
 
     /// The deadline that holds now.
     fn deadline(&self) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.max(self.extended))
+        self.patience.deadline.map(|deadline| deadline.max(self.extended))
     }
 
     /// Whether the daemon has got further than ever, which buys it time.
     fn grew(&mut self, elapsed: Duration, progress: Option<f64>) -> bool {
-        let (Some(stall_timeout), Some(progress)) = (self.stall_timeout, progress) else {
+        let (Some(stall_timeout), Some(progress)) = (self.patience.stall_timeout, progress) else {
             return false;
         };
         let reached = (progress * 1_000.0) as Permille;
@@ -124,7 +114,7 @@ impl Pacing {
         let Some(deadline) = self.deadline() else {
             return Next::AttemptIn(delay);
         };
-        let latest_start = deadline - self.attempt_timeout.min(deadline / 10);
+        let latest_start = deadline - self.patience.attempt_timeout.min(deadline / 10);
         match latest_start.checked_sub(elapsed) {
             Some(room) if !room.is_zero() => Next::AttemptIn(delay.min(room)),
             _ if elapsed.saturating_add(delay) < deadline => Next::AttemptIn(delay),
@@ -137,7 +127,7 @@ impl Pacing {
 mod tests {
     use std::time::Duration;
 
-    use super::{Delays, GaveUp, Next, Pacing, Said};
+    use super::{Delays, GaveUp, Next, Pacing, Patience, Said};
 
     const NOTHING: Said = Said { retry_after: None, progress: None };
 
@@ -153,10 +143,21 @@ mod tests {
         Said { progress: Some(progress), ..NOTHING }
     }
 
-    /// Ten attempts, 4 s apart, each of at most 2 s.
+    /// Ten attempts, each of at most 2 s.
+    fn ten() -> Patience {
+        Patience {
+            max_attempts: 10,
+            attempt_timeout: seconds(2),
+            deadline: None,
+            stall_timeout: None,
+            initial_delay: seconds(4),
+        }
+    }
+
+    /// Those, 4 s apart.
     fn patient(deadline: Option<Duration>, stall_timeout: Option<Duration>) -> Pacing {
         let delays = Delays::new(seconds(4), 1.0, seconds(60), 0.0, None);
-        Pacing::new(10, seconds(2), deadline, stall_timeout, seconds(4), delays)
+        Pacing::new(Patience { deadline, stall_timeout, ..ten() }, delays)
     }
 
     fn pacing(deadline: Option<Duration>) -> Pacing {
@@ -204,7 +205,7 @@ mod tests {
     #[test]
     fn the_retry_after_of_a_warming_server_is_honoured_whether_it_is_sooner_or_later() {
         let delays = Delays::new(seconds(4), 2.0, seconds(60), 0.0, None);
-        let mut pacing = Pacing::new(10, seconds(2), None, None, seconds(4), delays);
+        let mut pacing = Pacing::new(ten(), delays);
         assert_eq!(pacing.failed(seconds(0), retry_after(seconds(30))), Next::AttemptIn(seconds(30)));
         assert_eq!(pacing.failed(seconds(30), NOTHING), Next::AttemptIn(seconds(8)));
         assert_eq!(pacing.failed(seconds(38), retry_after(seconds(7))), Next::AttemptIn(seconds(7)));
@@ -225,7 +226,7 @@ mod tests {
     fn waiters_who_are_told_the_same_time_come_back_spread_and_never_before_it() {
         let told = |seed| {
             let delays = Delays::new(seconds(1), 1.0, seconds(60), 0.1, Some(seed));
-            let mut pacing = Pacing::new(10, seconds(2), None, None, seconds(1), delays);
+            let mut pacing = Pacing::new(Patience { initial_delay: seconds(1), ..ten() }, delays);
             match pacing.failed(seconds(0), retry_after(seconds(20))) {
                 Next::AttemptIn(delay) => delay,
                 given_up @ Next::GiveUp(_) => panic!("{given_up:?}"),
