@@ -37,6 +37,8 @@ use crate::{
 pub struct Healthy {
     /// What was polled: the URL without credentials, or the command.
     pub url: String,
+    /// The text from which that was made: [`Probe::given`].
+    pub given: String,
     /// Attempts made, the successful ones included.
     pub attempts: u32,
     /// From the first attempt to the answer.
@@ -135,7 +137,7 @@ impl Wait {
             pacing: poll.pacing(),
             streak: poll.streak(),
             wrong_endpoint: poll.wrong_endpoint(),
-            report: PollReport::new(probe.url()),
+            report: PollReport::new(probe.url(), probe.given().to_owned()),
             since: Stopwatch::start(),
             poll,
             probe,
@@ -192,7 +194,13 @@ impl Wait {
         self.report.succeeded();
         self.wrong_endpoint.succeeded();
         if self.streak.succeeded(elapsed, &answer) {
-            let healthy = Healthy { url: self.probe.url(), attempts: self.report.attempts(), elapsed, answer };
+            let healthy = Healthy {
+                url: self.probe.url(),
+                given: self.probe.given().to_owned(),
+                attempts: self.report.attempts(),
+                elapsed,
+                answer,
+            };
             self.poll.hooks().tell_healthy(&healthy);
             return Ok(healthy);
         }

@@ -73,7 +73,7 @@ pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 /// # }
 /// ```
 pub async fn is_daemon_healthy(url: &str, path: Option<&str>, timeout: Option<Duration>) -> Result<(), ProbeError> {
-    let probe = Probe::of(Asks::Url(Target::parse(url, path)?));
+    let probe = Probe::of(Asks::Url(Target::parse(url, path)?), shown(url));
     probe.ask_within(timeout.unwrap_or(DEFAULT_TIMEOUT)).await.map(drop)
 }
 
@@ -86,7 +86,7 @@ pub async fn is_daemon_healthy(url: &str, path: Option<&str>, timeout: Option<Du
 /// | `http+unix://%2Frun%2Fx.sock/path` | the same, over the Unix socket whose percent-encoded path stands for the host |
 /// | `tcp://host:port` | somebody takes the connection: who listens need not be ready |
 /// | `unix:///run/x.sock` | somebody takes the connection |
-/// | `Probe::command` | exit code 0; feature `daemon`, Unix only. No URL means a command, whoever wrote it |
+/// | `Probe::command`, `Probe::shell` | exit code 0; feature `daemon`, Unix only. No URL means a command, whoever wrote it |
 ///
 /// Without a path, HTTP means `/health`. Every address of a host is tried. Redirects are not followed, proxies from the
 /// environment are not used, at most 64 KiB of a body are read, and each probe makes a connection of its own (only
@@ -110,6 +110,7 @@ pub async fn is_daemon_healthy(url: &str, path: Option<&str>, timeout: Option<Du
 #[must_use = "nothing is sent before `ask`"]
 pub struct Probe {
     asks: Asks,
+    given: String,
     timeout: Duration,
     admits: Option<Arc<Admits>>,
     expected: Expected,
@@ -129,7 +130,7 @@ impl Probe {
     /// # Errors
     /// If the URL cannot be probed at all.
     pub fn new(url: &str) -> Result<Self, UrlError> {
-        Ok(Self::of(Asks::Url(Target::parse(url, None)?)))
+        Ok(Self::of(Asks::Url(Target::parse(url, None)?), shown(url)))
     }
 
     /// A probe that runs a program, looked up in `PATH` unless it contains a `/`, and goes by its exit code.
@@ -143,11 +144,30 @@ impl Probe {
         args: impl IntoIterator<Item = A>,
     ) -> Self {
         let args = args.into_iter().map(Into::into).collect();
-        Self::of(Asks::Command(CommandLine { program: program.into(), args }))
+        Self::of_command(CommandLine::new(program.into(), args))
     }
 
-    fn of(asks: Asks) -> Self {
-        Self { asks, timeout: DEFAULT_TIMEOUT, admits: None, expected: Expected::default(), trust: Trust::default() }
+    /// A [`command`](Self::command) of `sh`, which runs `line`.
+    #[cfg(all(feature = "daemon", unix))]
+    pub fn shell(line: &str) -> Self {
+        Self::of_command(CommandLine::of_shell(line))
+    }
+
+    #[cfg(all(feature = "daemon", unix))]
+    fn of_command(command: CommandLine) -> Self {
+        let given = command.to_string();
+        Self::of(Asks::Command(command), given)
+    }
+
+    fn of(asks: Asks, given: String) -> Self {
+        Self {
+            asks,
+            given,
+            timeout: DEFAULT_TIMEOUT,
+            admits: None,
+            expected: Expected::default(),
+            trust: Trust::default(),
+        }
     }
 
     /// Bounds the whole exchange, from name resolution to the end of the body.
@@ -194,6 +214,13 @@ impl Probe {
             #[cfg(all(feature = "daemon", unix))]
             Asks::Command(command) => command.to_string(),
         }
+    }
+
+    /// What this was made from: the text as it was given, without credentials, where [`url`](Self::url) has a path for
+    /// those without one.
+    #[must_use]
+    pub fn given(&self) -> &str {
+        &self.given
     }
 
     /// Whether the URL holds a user name or a password, which would be sent.

@@ -22,6 +22,7 @@ pub struct PollReport(Box<Seen>);
 #[derive(Debug)]
 struct Seen {
     url: String,
+    given: String,
     elapsed: Duration,
     outcomes: Vec<(ProbeFailure, u32)>,
     successes: u32,
@@ -47,6 +48,12 @@ impl PollReport {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0.url
+    }
+
+    /// The text from which that was made: [`Probe::given`](crate::Probe::given).
+    #[must_use]
+    pub fn given(&self) -> &str {
+        &self.0.given
     }
 
     /// Attempts that came to an end; one cut off by the death of the child does not count.
@@ -105,9 +112,10 @@ impl PollReport {
         }
     }
 
-    pub(crate) fn new(url: String) -> Self {
+    pub(crate) fn new(url: String, given: String) -> Self {
         Self(Box::new(Seen {
             url,
+            given,
             elapsed: Duration::ZERO,
             outcomes: Vec::new(),
             successes: 0,
@@ -189,7 +197,7 @@ mod tests {
     const URL: &str = "http://127.0.0.1:9/health";
 
     fn report(failures: &[ProbeFailure]) -> PollReport {
-        let mut report = PollReport::new(URL.to_owned());
+        let mut report = PollReport::new(URL.to_owned(), URL.to_owned());
         for (second, kind) in (1..).zip(failures) {
             report.failed(Duration::from_secs(second), ProbeError::new(&URL, *kind));
         }

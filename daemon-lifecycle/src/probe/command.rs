@@ -12,11 +12,23 @@ use crate::Daemon;
 /// A program with its arguments. `Display` is `exec:` and all of it, for reading rather than for a shell.
 #[derive(Debug, Clone)]
 pub(super) struct CommandLine {
-    pub(super) program: OsString,
-    pub(super) args: Vec<OsString>,
+    program: OsString,
+    args: Vec<OsString>,
+    shown: String,
 }
 
 impl CommandLine {
+    pub(super) fn new(program: OsString, args: Vec<OsString>) -> Self {
+        let words = std::iter::once(&program).chain(&args).map(|word| word.to_string_lossy());
+        let shown = format!("exec:{}", words.collect::<Vec<_>>().join(" "));
+        Self { program, args, shown }
+    }
+
+    /// What a shell makes of a line. Shown without the shell.
+    pub(super) fn of_shell(line: &str) -> Self {
+        Self { program: "sh".into(), args: vec!["-c".into(), line.into()], shown: format!("exec:{line}") }
+    }
+
     /// Runs it once, in a process group of its own of which nothing is left afterwards.
     pub(super) async fn run(&self, timeout: Duration) -> Result<Answer, ProbeError> {
         let mut command = Daemon::command(&self.program)
@@ -41,7 +53,6 @@ impl CommandLine {
 
 impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "exec:{}", self.program.to_string_lossy())?;
-        self.args.iter().try_for_each(|arg| write!(f, " {}", arg.to_string_lossy()))
+        f.write_str(&self.shown)
     }
 }

@@ -1,5 +1,7 @@
 //! From addresses to a connection.
 
+#[cfg(unix)]
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
@@ -38,11 +40,24 @@ pub(super) async fn socket(
     match limit.bound(tokio::net::UnixStream::connect(path)).await {
         Some(Ok(stream)) => Ok(stream),
         // That much is said when the queue of the socket is full.
-        Some(Err(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+        Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
             Err(ProbeError::new(target, ProbeFailure::ConnectTimeout).with_source(error))
         }
-        Some(Err(error)) => Err(ProbeError::new(target, by_io(&error)).with_source(error)),
+        Some(Err(error)) => {
+            let why = about_socket(error.kind()).to_owned();
+            Err(ProbeError::new(target, by_io(&error)).with_detail(why).with_source(error))
+        }
         None => Err(ProbeError::new(target, ProbeFailure::ConnectTimeout)),
+    }
+}
+
+/// What the kind of the failure, which speaks of hosts, leaves open.
+#[cfg(unix)]
+fn about_socket(error: ErrorKind) -> &'static str {
+    match error {
+        ErrorKind::NotFound => "there is no socket at this path",
+        ErrorKind::PermissionDenied => "no permission to connect to the socket",
+        _ => "",
     }
 }
 
@@ -106,6 +121,15 @@ mod tests {
         let address = listener.local_addr().expect("an address");
         let connected = dial(&[hole_address, address], Duration::from_secs(4)).await;
         assert_eq!(connected.expect("half of the time is left for it"), address);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_socket_that_keeps_us_out_says_so() {
+        use std::io::{Error, ErrorKind};
+        let denied = Error::from_raw_os_error(13);
+        assert_eq!(super::about_socket(denied.kind()), "no permission to connect to the socket");
+        assert_eq!(super::about_socket(ErrorKind::ConnectionRefused), "");
     }
 
     #[test]

@@ -48,8 +48,8 @@ impl ProbeError {
 
     /// What the answer said, in one line of at most 200 bytes and free of control characters: the `Location` of a
     /// redirect, what `application/health+json` names as failed, else the beginning of the body of a status other than
-    /// 2xx; of a command its last line. Of an unusable URL, what is wrong with it. `None` where there was no answer or
-    /// it was empty.
+    /// 2xx; of a command its last line. Of an unusable URL, what is wrong with it; of a socket, that it is not there or
+    /// that permission is missing. `None` where there was no answer or it was empty.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         self.0.detail.as_deref()

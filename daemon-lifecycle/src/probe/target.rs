@@ -21,7 +21,7 @@ pub enum UrlError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// No scheme that can be probed. A missing `http://` ends here too: in `localhost:80` the scheme is `localhost`.
-    #[error("scheme `{scheme}` of `{url}` is not supported, only http://, https://, tcp://{} are", UNIX_SCHEMES)]
+    #[error("scheme `{scheme}` of `{url}` is not supported, only {SCHEMES} are")]
     #[non_exhaustive]
     Scheme {
         /// The URL, without credentials.
@@ -47,7 +47,13 @@ pub enum UrlError {
     },
 }
 
-const UNIX_SCHEMES: &str = if cfg!(unix) { ", unix:// and http+unix://" } else { "" };
+/// Those that this build can ask.
+const SCHEMES: &str = match (cfg!(feature = "rustls"), cfg!(unix)) {
+    (true, true) => "http://, https://, tcp://, unix:// and http+unix://",
+    (true, false) => "http://, https:// and tcp://",
+    (false, true) => "http://, tcp://, unix:// and http+unix://",
+    (false, false) => "http:// and tcp://",
+};
 
 /// A URL that can be probed. `Display` leaves credentials out.
 #[derive(Debug, Clone)]

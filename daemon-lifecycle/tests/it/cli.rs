@@ -154,6 +154,48 @@ async fn stderr_that_is_no_terminal_gets_lines_and_no_control_characters() {
     assert!(!stderr.trim_end().contains(char::is_control), "{stderr:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_is_waited_for_is_told_as_it_was_typed_but_for_credentials() {
+    let server = Server::answering(status("200 OK", "ok")).await;
+    let bare = format!("http://{}", server.address);
+    let secret = format!("http://user:secret@{}", server.address);
+    let output = wait(&[&bare, &secret, "--output", "json"]);
+    let rows: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!((&rows[0]["given"], &rows[0]["url"]), (&bare.as_str().into(), &server.url("/health").into()));
+    assert_eq!(rows[1]["url"], server.url("/health"));
+    assert!(!stdout(&output).contains("secret"), "{}", stdout(&output));
+    let table = stdout(&wait(&[&bare]));
+    assert!(table.contains(&format!("{bare}  healthy")), "{table}");
+    let refusing = Refusing::new();
+    let table = stdout(&wait(&[&refusing.url(), "--max-attempts", "1"]));
+    assert!(table.contains(&format!("{}  unhealthy", refusing.url())), "{table}");
+
+    #[cfg(all(feature = "daemon", unix))]
+    {
+        let output = wait(&["exec:exit 3", "--max-attempts", "1", "--output", "json"]);
+        let rows: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+        assert_eq!((&rows[0]["given"], &rows[0]["url"]), (&"exec:exit 3".into(), &"exec:exit 3".into()));
+        assert!(stderr(&output).contains("error: exec:exit 3 not healthy"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn help_and_errors_offer_what_this_build_can_ask() {
+    let help = stdout(&run(&["wait", "--help"]));
+    let error = stderr(&wait(&["ftp://127.0.0.1/"]));
+    for (scheme, can) in [
+        ("http://", true),
+        ("tcp://", true),
+        ("https://", cfg!(feature = "rustls")),
+        ("unix:///", cfg!(unix)),
+        ("http+unix://", cfg!(unix)),
+        ("exec:", cfg!(all(feature = "daemon", unix))),
+    ] {
+        assert_eq!(help.contains(scheme), can, "{scheme} in:\n{help}");
+        assert_eq!(error.contains(scheme.trim_end_matches('/')), can, "{scheme} in: {error}");
+    }
+}
+
 #[cfg(all(feature = "daemon", unix))]
 #[test]
 fn a_command_is_waited_for_and_no_name_of_a_socket_is_taken_for_one() {

@@ -42,7 +42,9 @@ async fn a_unix_socket_is_healthy_once_somebody_takes_the_connection() {
     let folder = Folder::new("connect");
     let (path, _) = socket_in(&folder);
     let url = format!("unix://{}", path.display());
-    assert_eq!(failure(&url).await, ProbeFailure::Refused, "there is no socket yet");
+    let error = ask(&url).await.expect_err("there is no socket yet");
+    assert_eq!(error.kind(), ProbeFailure::Refused);
+    assert_eq!(error.to_string(), format!("{url}: connection refused (there is no socket at this path)"));
     let listener = UnixListener::bind(&path).expect("a new socket");
     assert_eq!(ask(&url).await.expect("it listens"), None);
     drop(listener);

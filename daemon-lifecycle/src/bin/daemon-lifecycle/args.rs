@@ -28,10 +28,16 @@ pub(crate) enum Command {
 
 /// Wait until everything named is healthy, then run a command if one is given.
 ///
-/// What can be waited for: http://HOST/PATH and https://HOST/PATH, healthy with a 2xx that does not say `fail` as
-/// application/health+json; tcp://HOST:PORT and unix:///SOCKET, once somebody takes the connection;
-/// http+unix://%2FSOCKET/PATH, which is HTTP over a Unix socket; and exec:COMMAND, which `sh` runs and which is healthy
-/// if it ends with 0. Redirects are not followed.
+/// What can be waited for:
+#[cfg_attr(feature = "rustls", doc = "http://HOST/PATH and https://HOST/PATH,")]
+#[cfg_attr(not(feature = "rustls"), doc = "http://HOST/PATH,")]
+/// healthy with a 2xx that does not say `fail` as application/health+json;
+#[cfg_attr(unix, doc = "http+unix://%2FSOCKET/PATH, which is HTTP over a Unix socket;")]
+#[cfg_attr(unix, doc = "tcp://HOST:PORT and unix:///SOCKET,")]
+#[cfg_attr(not(unix), doc = "tcp://HOST:PORT,")]
+/// once somebody takes the connection;
+#[cfg_attr(all(feature = "daemon", unix), doc = "and exec:COMMAND, which `sh` runs, once it ends with 0.")]
+/// Redirects are not followed.
 ///
 /// Exit codes: 0 all healthy; 124 not in time; where it ended before the time was up, 4 the daemon wants credentials, 5
 /// it cannot be reached, 1 it is not healthy for another reason; 2 usage; 130 interrupted. With a command its own, or 126
@@ -175,10 +181,16 @@ fn asked(text: &str) -> Result<Probe, Box<dyn Error>> {
         // The shell would take nothing for a success.
         return match line.trim() {
             "" => Err(format!("`{text}` has no command").into()),
-            _ => Ok(Probe::command("sh", ["-c", line])),
+            _ => Ok(Probe::shell(line)),
         };
     }
-    Ok(Probe::new(text)?)
+    match Probe::new(text) {
+        #[cfg(all(feature = "daemon", unix))]
+        Err(error @ daemon_lifecycle::UrlError::Scheme { .. }) => {
+            Err(format!("{error}, and exec: before a command").into())
+        }
+        probe => Ok(probe?),
+    }
 }
 
 fn factor(text: &str) -> Result<f64, String> {

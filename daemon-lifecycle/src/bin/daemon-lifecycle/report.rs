@@ -51,6 +51,7 @@ fn json(outcome: &Outcome) -> Value {
     let answer = healthy.map(|healthy| &healthy.answer);
     let last = report.and_then(PollReport::last);
     json!({
+        "given": healthy.map(|healthy| healthy.given.as_str()).or(report.map(PollReport::given)),
         "url": healthy.map(|healthy| healthy.url.as_str()).or(report.map(PollReport::url)),
         "healthy": healthy.is_some(),
         "outcome": outcome_name(outcome),
@@ -111,10 +112,10 @@ fn table(outcomes: &[Outcome]) -> String {
 
 fn row(outcome: &Outcome) -> (&str, &'static str, u32, Duration) {
     match outcome {
-        Ok(healthy) => (&healthy.url, "healthy", healthy.attempts, healthy.elapsed),
+        Ok(healthy) => (&healthy.given, "healthy", healthy.attempts, healthy.elapsed),
         Err(error) => {
             let report = error.report();
-            (report.map_or("", PollReport::url), "unhealthy", attempts(None, report), elapsed(None, report))
+            (report.map_or("", PollReport::given), "unhealthy", attempts(None, report), elapsed(None, report))
         }
     }
 }
