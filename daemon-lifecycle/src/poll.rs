@@ -2,7 +2,6 @@
 
 mod all;
 mod config;
-mod delays;
 mod error;
 mod pacing;
 mod report;
@@ -10,8 +9,6 @@ mod streak;
 
 use std::time::Duration;
 
-#[cfg(all(feature = "daemon", unix))]
-pub(crate) use self::delays::Delays;
 pub use self::{
     all::{PollAllError, poll_all_until_healthy},
     config::{FailedAttempt, HealthPoll, HealthPollConfig},

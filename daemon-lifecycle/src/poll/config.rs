@@ -1,7 +1,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Healthy, delays::Delays, error::ConfigError, pacing::Pacing, streak::Streak};
-use crate::probe::{DEFAULT_TIMEOUT, Probe, ProbeError, ProbeFailure, shown};
+use super::{Healthy, error::ConfigError, pacing::Pacing, streak::Streak};
+use crate::{
+    delays::Delays,
+    probe::{DEFAULT_TIMEOUT, Probe, ProbeError, ProbeFailure, shown},
+};
 
 /// What to poll, how often, and how patiently: the four settings every wait has.
 ///

@@ -5,9 +5,8 @@ use tokio::sync::{mpsc, watch};
 use super::{
     Supervisor, SupervisorPhase, SupervisorState,
     event::{EndCause, RunEnd, SupervisionEnd, SupervisorEvent},
-    restarts::{Ending, Next, Restarts},
 };
-use crate::{Daemon, DaemonError, Signal, clock::Stopwatch};
+use crate::{Daemon, DaemonError, Ending, NextRun, Signal, clock::Stopwatch};
 
 /// What whoever holds the handle wants.
 #[derive(Debug)]
@@ -20,7 +19,6 @@ pub(super) enum Order {
 /// One run after the other.
 pub(super) struct Driver {
     supervisor: Supervisor,
-    restarts: Restarts,
     orders: mpsc::Receiver<Order>,
     state: watch::Sender<SupervisorState>,
     since: Stopwatch,
@@ -33,8 +31,7 @@ impl Driver {
         orders: mpsc::Receiver<Order>,
         state: watch::Sender<SupervisorState>,
     ) -> Self {
-        let restarts = Restarts::new(supervisor.policy, supervisor.limit, supervisor.backoff);
-        Self { supervisor, restarts, orders, state, since: Stopwatch::start(), run: 0 }
+        Self { supervisor, orders, state, since: Stopwatch::start(), run: 0 }
     }
 
     pub(super) async fn run(mut self) {
@@ -56,10 +53,10 @@ impl Driver {
             if matches!(end.cause, EndCause::Stopped) {
                 return Ok(SupervisionEnd::Stopped(end));
             }
-            let after = match self.restarts.ended(ending(&end), end.ready_for, self.since.elapsed()) {
-                Next::StartAfter(after) => after,
-                Next::Over => return Ok(SupervisionEnd::Over(end)),
-                Next::CrashLoop(limit) => return Ok(SupervisionEnd::CrashLoop { limit, last: end }),
+            let after = match self.supervisor.restarts.ended(ending(&end), end.ready_for, self.since.elapsed()) {
+                NextRun::After(after) => after,
+                NextRun::Over => return Ok(SupervisionEnd::Over(end)),
+                NextRun::GivenUp(what) => return Ok(SupervisionEnd::CrashLoop { what, last: end }),
             };
             self.enter(SupervisorPhase::Waiting, None);
             self.tell(&SupervisorEvent::Restarting { run: self.run + 1, after });
@@ -70,7 +67,7 @@ impl Driver {
     }
 
     async fn one_run(&mut self) -> Result<RunEnd, DaemonError> {
-        self.restarts.started(self.since.elapsed());
+        self.supervisor.restarts.started(self.since.elapsed());
         let command = self.supervisor.readiness.prepare((self.supervisor.command)());
         let mut daemon = match command.spawn() {
             Ok(daemon) => daemon,

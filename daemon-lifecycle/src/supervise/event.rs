@@ -1,7 +1,7 @@
 use std::{fmt, process::ExitStatus, sync::Arc, time::Duration};
 
-use super::{readiness::NotReady, restarts::StartLimit};
-use crate::{DaemonError, OutputLine, ProbeError, daemon::Tail, readable::Readable};
+use super::readiness::NotReady;
+use crate::{CrashLoop, DaemonError, OutputLine, ProbeError, daemon::Tail, readable::Readable};
 
 /// What happens to a supervised daemon. Runs are numbered from 1; `Display` is a line for a person.
 #[derive(Debug, Clone)]
@@ -124,11 +124,11 @@ impl fmt::Display for EndCause {
 pub enum SupervisionEnd {
     /// It ended in a way after which the policy wants no other run.
     Over(Arc<RunEnd>),
-    /// It ended, and was started too often lately.
+    /// It ended, and was started too often lately, or in a row.
     #[non_exhaustive]
     CrashLoop {
-        /// What is too often.
-        limit: StartLimit,
+        /// What was too often.
+        what: CrashLoop,
         /// The last run.
         last: Arc<RunEnd>,
     },
@@ -146,9 +146,7 @@ impl fmt::Display for SupervisionEnd {
             Self::Stopped(end) => end.fmt(f),
             Self::Over(end) if end.status.is_some_and(|status| status.success()) => end.fmt(f),
             Self::Over(end) => write!(f, "{end}{}", Tail(&end.last_lines)),
-            Self::CrashLoop { limit: StartLimit { starts, window }, last } => {
-                write!(f, "given up after {starts} starts in {}: {last}{}", Readable(*window), Tail(&last.last_lines))
-            }
+            Self::CrashLoop { what, last } => write!(f, "given up after {what}: {last}{}", Tail(&last.last_lines)),
             Self::Failed(error) => {
                 let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
                 write!(f, "{error}{}", cause.unwrap_or_default())

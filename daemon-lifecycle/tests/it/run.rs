@@ -102,6 +102,26 @@ async fn a_crash_loop_is_given_up_with_the_last_lines_and_its_exit_code() {
 }
 
 #[tokio::test]
+async fn restarts_are_limited_and_spaced_as_told() {
+    let output = run(&["--restart-limit", "2", "--restart-delay", "0s"], "exit 4").await;
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.contains("run 2: starts in 0 ms"), "{told}");
+    assert!(told.contains("error: given up after 2 restarts in a row: run 3: ended"), "{told}");
+
+    let mut daemon = start(&["--restart-delay", "2h", "--restart-max-delay", "2h"], "exit 4");
+    // By chance up to a tenth earlier.
+    let pause: f64 = line(&mut daemon, "run 2: starts in ").await.trim_end_matches(" s").parse().expect("seconds");
+    assert!((6_480.0..=7_200.0).contains(&pause), "{pause}");
+    daemon.signal(Signal::Terminate).expect("a child");
+    assert_eq!(code(&mut daemon).await, Some(143));
+
+    let output = run(&["--restart-delay", "2h"], "exit 4").await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--restart-delay is longer than --restart-max-delay"), "{}", stderr(&output));
+}
+
+#[tokio::test]
 async fn what_happens_is_told_as_json() {
     let script = "echo to stdout; echo up >&2; exit 9";
     let options = ["--restart", "never", "--ready-line", "up", "--output", "json"];

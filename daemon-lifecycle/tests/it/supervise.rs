@@ -103,6 +103,23 @@ async fn a_crash_loop_is_given_up_with_the_last_lines() {
 }
 
 #[tokio::test]
+async fn restarts_in_a_row_are_given_up_and_a_stable_run_ends_the_row() {
+    let hopeless = supervisor("exit 1").start_limit(None).restart_limit(7).spawn();
+    let end = bounded(hopeless.over()).await;
+    assert!(end.to_string().starts_with("given up after 7 restarts in a row: run 8: ended"), "{end}");
+
+    // Any time of being ready is stable here.
+    let stable = supervisor("exit 1").start_limit(None).restart_limit(1).stable_after(Duration::ZERO).spawn();
+    bounded(async {
+        while stable.state().run < 5 {
+            tokio::time::sleep(MS).await;
+        }
+    })
+    .await;
+    bounded(stable.stop()).await;
+}
+
+#[tokio::test]
 async fn a_daemon_that_dies_during_start_up_has_never_been_ready() {
     let supervision =
         supervisor("echo no such model >&2; exit 4").restart(RestartPolicy::Never).ready_when_notified().spawn();

@@ -61,6 +61,15 @@ pub(crate) struct Run {
     /// After which ends to start it again, unless it was started 5 times within 10 s
     #[arg(long, env = "HEARTBEAT_SUPERVISE_RESTART", value_enum, default_value_t = Restart::OnFailure)]
     restart: Restart,
+    /// The pause before the first restart; it doubles with each, and begins anew after 60s of being ready
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_RESTART_DELAY", value_name = "DURATION", default_value = "100ms", value_parser = duration::parse)]
+    restart_delay: Duration,
+    /// The longest pause before a restart
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_RESTART_MAX_DELAY", value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
+    restart_max_delay: Duration,
+    /// Give up after so many restarts in a row without 60s of being ready [default: no limit]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_RESTART_LIMIT", value_name = "N")]
+    restart_limit: Option<u32>,
     /// How long it may take to end before it is killed
     #[arg(long, env = "HEARTBEAT_SUPERVISE_STOP_GRACE", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
     pub(crate) stop_grace: Duration,
@@ -94,12 +103,17 @@ enum Restart {
 impl Run {
     /// What there is to supervise, and how.
     pub(crate) fn supervisor(&self) -> Result<Supervisor, Box<dyn Error>> {
+        if self.restart_delay > self.restart_max_delay {
+            return Err("--restart-delay is longer than --restart-max-delay".into());
+        }
         let mut supervisor = Supervisor::new(self.daemon())
             .restart(match self.restart {
                 Restart::Never => RestartPolicy::Never,
                 Restart::OnFailure => RestartPolicy::OnFailure,
                 Restart::Always => RestartPolicy::Always,
             })
+            .backoff(self.restart_delay, self.restart_max_delay)
+            .restart_limit(self.restart_limit)
             .start_timeout(self.timeout)
             .stop_grace(self.stop_grace);
         if let Some(url) = &self.ready_url {
