@@ -78,12 +78,13 @@ compile_error!("feature `notify` of daemon-lifecycle needs Unix sockets for data
 
 #[cfg(all(feature = "daemon", unix))]
 pub use daemon::{
-    Daemon, DaemonCommand, DaemonError, LineError, NotifyError, OutputLine, OutputStream, Signal, Stopped,
+    Daemon, DaemonCommand, DaemonError, LineError, MissedWatchdog, NotifyError, OutputLine, OutputStream, Signal,
+    Stopped,
 };
 #[cfg(feature = "endpoint")]
 pub use endpoint::{Health, Phase};
 #[cfg(all(feature = "notify", unix))]
-pub use notify::{Notification, NotifySocket};
+pub use notify::{Notification, NotifySocket, Watchdog};
 #[cfg(all(feature = "daemon", unix))]
 pub use pid_file::{PidFile, PidFileError, RunningProcess};
 #[cfg(feature = "probe")]

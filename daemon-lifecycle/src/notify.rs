@@ -2,13 +2,14 @@
 
 mod notification;
 mod place;
+mod watchdog;
 
 use std::{io, path::Path};
 
 use tokio::net::UnixDatagram;
 
-pub use self::notification::Notification;
 use self::place::Place;
+pub use self::{notification::Notification, watchdog::Watchdog};
 
 /// Longest datagram that is read; longer ones are ignored whole, since their last line may be half a line.
 const MAX_DATAGRAM: usize = 64 * 1024;

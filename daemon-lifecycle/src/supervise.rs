@@ -38,6 +38,7 @@ type Hook = Box<dyn FnMut(&SupervisorEvent) + Send>;
 /// | [`start_limit`](Self::start_limit) | 5 starts in 10 s are a crash loop, which is given up |
 /// | [`restart_limit`](Self::restart_limit) | any number in a row, as far as the start limit allows |
 /// | [`start_timeout`](Self::start_timeout) | 60 s |
+/// | [`liveness`](Self::liveness), [`watchdog`](Self::watchdog) | nothing is expected of one that is up |
 /// | [`stop_grace`](Self::stop_grace) | 10 s |
 ///
 /// A run that is over leaves nothing behind before the next begins, and nothing that was known of it counts for the
@@ -66,6 +67,7 @@ pub struct Supervisor {
     readiness: Readiness,
     start_timeout: Duration,
     liveness: Option<Liveness>,
+    watchdog: Option<Duration>,
     restarts: Restarts,
     stop_grace: Duration,
     pid_file: Option<PidFile>,
@@ -80,6 +82,7 @@ impl Supervisor {
             readiness: Readiness::Started,
             start_timeout: Duration::from_secs(60),
             liveness: None,
+            watchdog: None,
             restarts: Restarts::new(RestartPolicy::default()),
             stop_grace: Duration::from_secs(10),
             pid_file: None,
@@ -110,6 +113,13 @@ impl Supervisor {
     /// A run that was ready and fails this has failed.
     pub fn liveness(self, liveness: Liveness) -> Self {
         Self { liveness: Some(liveness), ..self }
+    }
+
+    /// A run that was ready, and then says no `WATCHDOG=1` for so long, has failed; it is told by `WATCHDOG_USEC` and
+    /// `NOTIFY_SOCKET` in its environment, as systemd would, and should say so twice as often. It has failed too, whenever
+    /// that is, if it says `WATCHDOG=trigger`. By `WATCHDOG_USEC=` it chooses another time. Above zero.
+    pub fn watchdog(self, every: Duration) -> Self {
+        Self { watchdog: Some(every), ..self }
     }
 
     /// After which ends another run follows.
@@ -173,6 +183,7 @@ impl fmt::Debug for Supervisor {
         f.debug_struct("Supervisor")
             .field("readiness", &self.readiness)
             .field("liveness", &self.liveness)
+            .field("watchdog", &self.watchdog)
             .field("restarts", &self.restarts)
             .finish_non_exhaustive()
     }

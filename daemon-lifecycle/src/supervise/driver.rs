@@ -6,7 +6,7 @@ use super::{
     Supervisor, SupervisorPhase, SupervisorState,
     event::{EndCause, RunEnd, SupervisionEnd, SupervisorEvent},
 };
-use crate::{Daemon, DaemonError, Ending, NextRun, Signal, clock::Stopwatch};
+use crate::{Daemon, DaemonCommand, DaemonError, Ending, MissedWatchdog, NextRun, Signal, clock::Stopwatch};
 
 /// What whoever holds the handle wants.
 #[derive(Debug)]
@@ -68,8 +68,7 @@ impl Driver {
 
     async fn one_run(&mut self) -> Result<RunEnd, DaemonError> {
         self.supervisor.restarts.started(self.since.elapsed());
-        let command = self.supervisor.readiness.prepare((self.supervisor.command)());
-        let mut daemon = match command.spawn() {
+        let mut daemon = match self.command().spawn() {
             Ok(daemon) => daemon,
             // Nothing suggests that the second start would succeed where the first could not.
             Err(error) if self.run == 1 => return Err(error),
@@ -89,6 +88,14 @@ impl Driver {
         self.clear_away(daemon, cause, ready_for).await
     }
 
+    fn command(&mut self) -> DaemonCommand {
+        let command = self.supervisor.readiness.prepare((self.supervisor.command)());
+        match self.supervisor.watchdog {
+            Some(every) => command.notify_socket().env("WATCHDOG_USEC", every.as_micros().to_string()),
+            None => command,
+        }
+    }
+
     fn started(&mut self, daemon: &Daemon) -> Result<(), DaemonError> {
         if let Some(pid_file) = &mut self.supervisor.pid_file {
             let recorded = pid_file.record(daemon);
@@ -101,11 +108,14 @@ impl Driver {
 
     async fn until_ready(&mut self, daemon: &mut Daemon) -> Result<(), EndCause> {
         let since = Stopwatch::start();
+        let missed = missed(self.supervisor.watchdog, daemon);
+        tokio::pin!(missed);
         loop {
             let left = self.supervisor.start_timeout.saturating_sub(since.elapsed());
             let order = tokio::select! {
                 biased;
                 order = self.orders.recv() => order,
+                missed = &mut missed => return Err(EndCause::Watchdog(missed)),
                 ready = self.supervisor.readiness.wait(daemon, left) => return ready.map_err(EndCause::NotReady),
             };
             if let Some(cause) = obey(order, self.run, daemon) {
@@ -122,12 +132,17 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
-        tokio::pin!(lost);
+        if let Some(every) = self.supervisor.watchdog {
+            daemon.watch(every);
+        }
+        let missed = missed(self.supervisor.watchdog, daemon);
+        tokio::pin!(lost, missed);
         loop {
             let order = tokio::select! {
                 biased;
                 order = self.orders.recv() => order,
                 ended = daemon.wait() => return ended.map(|_| EndCause::Exited),
+                missed = &mut missed => return Ok(EndCause::Watchdog(missed)),
                 error = &mut lost => return Ok(EndCause::Unhealthy(error)),
             };
             if let Some(cause) = obey(order, self.run, daemon) {
@@ -187,6 +202,17 @@ impl Driver {
     fn tell(&mut self, event: &SupervisorEvent) {
         if let Some(hook) = &mut self.supervisor.on_event {
             hook(event);
+        }
+    }
+}
+
+/// Waits until the daemon has missed its watchdog; without end, where it has none.
+fn missed(watchdog: Option<Duration>, daemon: &Daemon) -> impl Future<Output = MissedWatchdog> + use<> {
+    let missed = watchdog.map(|_| daemon.missed_watchdog());
+    async {
+        match missed {
+            Some(missed) => missed.await,
+            None => std::future::pending().await,
         }
     }
 }

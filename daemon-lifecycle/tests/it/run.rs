@@ -186,6 +186,14 @@ async fn a_daemon_that_fails_its_liveness_url_ends_with_1() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_misses_its_watchdog_ends_with_1() {
+    let options = ["--restart", "never", "--watchdog", "20ms", "--output", "json"];
+    let output = run(&options, "exec sleep 600").await;
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).contains(r#""cause":"watchdog""#), "{}", stdout(&output));
+}
+
+#[tokio::test]
 async fn a_start_whose_progress_grows_may_take_longer_than_the_timeout() {
     // The attempts before the seventh are 100 ms and half as much more each apart, 2 s in all.
     let server = Server::by_turns(|turn| match turn {

@@ -7,7 +7,6 @@ mod output;
 mod signals;
 mod tail;
 mod told;
-mod watchdog;
 
 use std::io;
 use std::str::FromStr;

@@ -58,6 +58,9 @@ pub(crate) struct Run {
     /// How often in a row --liveness-url may fail, the last time included
     #[arg(long, env = "HEARTBEAT_SUPERVISE_LIVENESS_FAILURES", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     liveness_failures: u32,
+    /// Once ready, start it again when it says no WATCHDOG=1 for so long at the socket in NOTIFY_SOCKET, as to systemd
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_WATCHDOG", value_name = "DURATION", value_parser = duration::parse_some)]
+    watchdog: Option<Duration>,
     /// After which ends to start it again, unless it was started 5 times within 10 s
     #[arg(long, env = "HEARTBEAT_SUPERVISE_RESTART", value_enum, default_value_t = Restart::OnFailure)]
     restart: Restart,
@@ -129,6 +132,9 @@ impl Run {
             let probe = self.probe(url)?;
             let (pause, failures) = (self.liveness_interval, self.liveness_failures);
             supervisor = supervisor.liveness(Liveness { pause, failures, ..Liveness::new(probe) });
+        }
+        if let Some(every) = self.watchdog {
+            supervisor = supervisor.watchdog(every);
         }
         Ok(supervisor)
     }
