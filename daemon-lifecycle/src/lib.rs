@@ -28,7 +28,7 @@
 //! | `daemon` | [`Daemon`]: a child process in a group of its own, watched while it starts, stopped as a whole; [`Supervisor`], which starts it again; [`PidFile`]; Unix only | yes |
 //! | `restarts` | [`Restarts`]: whether and when what has ended runs again, as plain arithmetic | with `daemon` |
 //! | `endpoint` | [`Health`]: the axum routes `/livez`, `/readyz` and `/startupz`; needs no HTTP client | |
-//! | `notify` | [`NotifySocket`]: hears children that speak systemd's `sd_notify` protocol; Unix only | |
+//! | `notify` | [`NotifySocket`]: hears children that speak systemd's `sd_notify` protocol; [`Notifier`] speaks it; Unix only | |
 //! | `rustls` | `https://` for probes, with `Tls` for authorities of one's own | |
 //! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]`, and with `daemon` also `daemon-lifecycle run -- CMD` | |
 //!
@@ -84,7 +84,7 @@ pub use daemon::{
 #[cfg(feature = "endpoint")]
 pub use endpoint::{Health, Phase};
 #[cfg(all(feature = "notify", unix))]
-pub use notify::{Notification, NotifySocket, Watchdog};
+pub use notify::{Notification, Notifier, NotifySocket, Watchdog};
 #[cfg(all(feature = "daemon", unix))]
 pub use pid_file::{PidFile, PidFileError, RunningProcess};
 #[cfg(feature = "probe")]

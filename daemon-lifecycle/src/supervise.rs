@@ -3,6 +3,7 @@
 mod driver;
 mod event;
 mod liveness;
+mod outward;
 mod readiness;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -21,7 +22,7 @@ pub use self::{
     liveness::Liveness,
     readiness::NotReady,
 };
-use crate::{DaemonCommand, HealthPoll, OutputLine, PidFile, RestartPolicy, Restarts, Signal, StartLimit};
+use crate::{DaemonCommand, HealthPoll, Notifier, OutputLine, PidFile, RestartPolicy, Restarts, Signal, StartLimit};
 
 /// How many orders may wait to be obeyed.
 const MAX_ORDERS: usize = 16;
@@ -71,6 +72,7 @@ pub struct Supervisor {
     restarts: Restarts,
     stop_grace: Duration,
     pid_file: Option<PidFile>,
+    notifier: Option<Notifier>,
     on_event: Option<Hook>,
 }
 
@@ -86,6 +88,7 @@ impl Supervisor {
             restarts: Restarts::new(RestartPolicy::default()),
             stop_grace: Duration::from_secs(10),
             pid_file: None,
+            notifier: None,
             on_event: None,
         }
     }
@@ -156,6 +159,14 @@ impl Supervisor {
     /// Records each run in a pid file, and holds that until the end.
     pub fn pid_file(self, pid_file: PidFile) -> Self {
         Self { pid_file: Some(pid_file), ..self }
+    }
+
+    /// Tells whoever started this process how the daemon fares, as systemd wants it of a service of `Type=notify`:
+    /// `READY=1` once a run is ready, `STATUS=` when anything changes, `STOPPING=1` when nothing more follows. While the first
+    /// run starts, every 15 s `EXTEND_TIMEOUT_USEC=` for 30 s. And `WATCHDOG=1` at half the time that may
+    /// [pass](Notifier::watchdog), from the task that supervises, so that none is said for a supervision that is stuck.
+    pub fn notifier(self, notifier: Notifier) -> Self {
+        Self { notifier: Some(notifier), ..self }
     }
 
     /// Calls `hook` with all that happens, in order, from the task that supervises. It must not block.

@@ -1,12 +1,13 @@
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 
 use super::{
     Supervisor, SupervisorPhase, SupervisorState,
     event::{EndCause, RunEnd, SupervisionEnd, SupervisorEvent},
+    outward::{News, Outward},
 };
-use crate::{Daemon, DaemonCommand, DaemonError, Ending, MissedWatchdog, NextRun, Signal, clock::Stopwatch};
+use crate::{Daemon, DaemonCommand, DaemonError, Ending, MissedWatchdog, NextRun, Signal, clock, clock::Stopwatch};
 
 /// What whoever holds the handle wants.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(super) struct Driver {
     supervisor: Supervisor,
     orders: mpsc::Receiver<Order>,
     state: watch::Sender<SupervisorState>,
+    news: watch::Sender<News>,
     since: Stopwatch,
     run: u32,
 }
@@ -31,14 +33,20 @@ impl Driver {
         orders: mpsc::Receiver<Order>,
         state: watch::Sender<SupervisorState>,
     ) -> Self {
-        Self { supervisor, orders, state, since: Stopwatch::start(), run: 0 }
+        Self { supervisor, orders, state, news: watch::Sender::default(), since: Stopwatch::start(), run: 0 }
     }
 
     pub(super) async fn run(mut self) {
-        let end = match self.until_over().await {
-            Ok(end) => end,
-            Err(error) => SupervisionEnd::Failed(error),
+        let mut outward = self.supervisor.notifier.take().map(|told| Outward::new(told, self.news.subscribe()));
+        let end = tokio::select! {
+            biased;
+            end = self.until_over() => end.unwrap_or_else(SupervisionEnd::Failed),
+            never = telling(outward.as_mut()) => match never {},
         };
+        self.news.send_modify(|news| news.end(&end));
+        if let Some(outward) = &mut outward {
+            outward.tell(clock::now());
+        }
         let (run, state) = (self.run, self.state.clone());
         // The pid file is given up before anyone hears of the end.
         drop(self);
@@ -159,6 +167,9 @@ impl Driver {
         ready_for: Duration,
     ) -> Result<RunEnd, DaemonError> {
         self.enter(SupervisorPhase::Stopping, Some(daemon.pid()));
+        if matches!(cause, EndCause::Stopped) {
+            self.news.send_modify(News::stop);
+        }
         if daemon.try_exit_status()?.is_none() {
             self.tell(&SupervisorEvent::Stopping { run: self.run, why: cause.to_string() });
         }
@@ -200,9 +211,17 @@ impl Driver {
     }
 
     fn tell(&mut self, event: &SupervisorEvent) {
+        self.news.send_modify(|news| news.hear(event));
         if let Some(hook) = &mut self.supervisor.on_event {
             hook(event);
         }
+    }
+}
+
+async fn telling(outward: Option<&mut Outward>) -> Infallible {
+    match outward {
+        Some(outward) => outward.go_on().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -24,6 +24,9 @@ use crate::{
 /// writes is passed on line by line. What happens is told on standard error, or with --output json on standard output,
 /// one object per line.
 ///
+/// Started by systemd as Type=notify, it tells how its command fares: READY=1 once that is ready, STATUS=.., STOPPING=1, more
+/// time for the first start to take, and WATCHDOG=1 if it is to.
+///
 /// Exit codes, of the last run where it is started again: its own, or 128 and the signal that ended it or this; 1 not
 /// healthy any more, or the pid file is held, 2 usage, 3 it ended before it was ready, 124 not ready in time, 125 this
 /// program cannot go on, 126 it cannot be run, 127 it is not found. With --restart never, the first run is the last; else
