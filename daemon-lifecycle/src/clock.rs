@@ -4,6 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+/// Now, by tokio's clock.
+#[cfg(all(feature = "daemon", unix))]
+#[expect(clippy::disallowed_methods, reason = "a silence has to be measured somewhere")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
 /// Measures one wait, by tokio's clock so that `tokio::time::pause` governs it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stopwatch(Instant);

@@ -23,6 +23,7 @@ pub use self::{
     error::{DaemonError, LineError, NotifyError},
     output::{OutputLine, OutputStream},
     signal::Signal,
+    told::MissedWatchdog,
 };
 pub(crate) use self::{error::Tail, group::signallable, members::anyone_runs};
 use self::{
@@ -82,6 +83,7 @@ pub struct Daemon {
     readers: JoinSet<()>,
     logged: Option<oneshot::Receiver<()>>,
     told: Option<watch::Receiver<Told>>,
+    watched: watch::Sender<Option<Duration>>,
     listener: JoinSet<()>,
 }
 
@@ -98,12 +100,12 @@ impl Daemon {
         if let Some(pipe) = stderr {
             readers.spawn(drain(pipe, OutputStream::Stderr, Arc::clone(&output), stream()));
         }
-        Self { group, output, readers, logged, told: None, listener: JoinSet::new() }
+        Self { group, output, readers, logged, told: None, watched: watch::Sender::new(None), listener: JoinSet::new() }
     }
 
     fn listen_at(&mut self, socket: NotifySocket) {
         let (teller, told) = watch::channel(Told::default());
-        self.listener.spawn(listen(socket, teller));
+        self.listener.spawn(listen(socket, teller, self.watched.subscribe()));
         self.told = Some(told);
     }
 
@@ -125,6 +127,25 @@ impl Daemon {
     #[must_use]
     pub fn told_status(&self) -> Option<String> {
         self.told.as_ref().and_then(|told| told.borrow().status.clone())
+    }
+
+    /// From now on, the daemon has to say `WATCHDOG=1` within each such time, or the one that it chooses itself.
+    pub(crate) fn watch(&self, every: Duration) {
+        self.watched.send_replace(Some(every));
+    }
+
+    /// Waits until it has missed its watchdog; without end, where it was given no socket.
+    pub(crate) fn missed_watchdog(&self) -> impl Future<Output = MissedWatchdog> + Send + use<> {
+        let told = self.told.clone();
+        async move {
+            if let Some(mut told) = told
+                && let Ok(told) = told.wait_for(|told| told.missed.is_some()).await
+                && let Some(missed) = told.missed
+            {
+                return missed;
+            }
+            std::future::pending().await
+        }
     }
 
     /// What the daemon wrote last, oldest first: at most 100 lines.

@@ -26,8 +26,9 @@
 //! |---|---|---|
 //! | `probe` | [`poll_until_healthy`] for a start, [`is_daemon_healthy`] for a doubt: over HTTP, TCP and Unix sockets | yes |
 //! | `daemon` | [`Daemon`]: a child process in a group of its own, watched while it starts, stopped as a whole; [`Supervisor`], which starts it again; [`PidFile`]; Unix only | yes |
+//! | `restarts` | [`Restarts`]: whether and when what has ended runs again, as plain arithmetic | with `daemon` |
 //! | `endpoint` | [`Health`]: the axum routes `/livez`, `/readyz` and `/startupz`; needs no HTTP client | |
-//! | `notify` | [`NotifySocket`]: hears children that speak systemd's `sd_notify` protocol; Unix only | |
+//! | `notify` | [`NotifySocket`]: hears children that speak systemd's `sd_notify` protocol; [`Notifier`] speaks it; Unix only | |
 //! | `rustls` | `https://` for probes, with `Tls` for authorities of one's own | |
 //! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]`, and with `daemon` also `daemon-lifecycle run -- CMD` | |
 //!
@@ -38,7 +39,7 @@
 //! (RUSTSEC-2025-0012, RUSTSEC-2024-0384).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
-    not(all(feature = "daemon", feature = "endpoint", feature = "notify", unix)),
+    not(all(feature = "daemon", feature = "endpoint", feature = "notify", feature = "restarts", unix)),
     allow(rustdoc::broken_intra_doc_links, reason = "the overview names what other features offer")
 )]
 
@@ -46,6 +47,9 @@
 mod clock;
 #[cfg(all(feature = "daemon", unix))]
 mod daemon;
+#[cfg(any(feature = "probe", feature = "restarts"))]
+#[cfg_attr(not(feature = "probe"), expect(dead_code, reason = "only a wait is told when to ask again"))]
+mod delays;
 #[cfg(feature = "endpoint")]
 mod endpoint;
 #[cfg(all(feature = "notify", unix))]
@@ -56,8 +60,10 @@ mod pid_file;
 mod poll;
 #[cfg(feature = "probe")]
 mod probe;
-#[cfg(feature = "probe")]
+#[cfg(any(feature = "probe", feature = "restarts"))]
 mod readable;
+#[cfg(feature = "restarts")]
+mod restarts;
 #[cfg(all(feature = "daemon", unix))]
 mod supervise;
 
@@ -72,12 +78,13 @@ compile_error!("feature `notify` of daemon-lifecycle needs Unix sockets for data
 
 #[cfg(all(feature = "daemon", unix))]
 pub use daemon::{
-    Daemon, DaemonCommand, DaemonError, LineError, NotifyError, OutputLine, OutputStream, Signal, Stopped,
+    Daemon, DaemonCommand, DaemonError, LineError, MissedWatchdog, NotifyError, OutputLine, OutputStream, Signal,
+    Stopped,
 };
 #[cfg(feature = "endpoint")]
 pub use endpoint::{Health, Phase};
 #[cfg(all(feature = "notify", unix))]
-pub use notify::{Notification, NotifySocket};
+pub use notify::{Notification, Notifier, NotifySocket, Watchdog};
 #[cfg(all(feature = "daemon", unix))]
 pub use pid_file::{PidFile, PidFileError, RunningProcess};
 #[cfg(feature = "probe")]
@@ -89,8 +96,10 @@ pub use poll::{
 pub use probe::{AddressFailure, Answer, Probe, ProbeError, ProbeFailure, UrlError, is_daemon_healthy};
 #[cfg(feature = "rustls")]
 pub use probe::{Tls, TlsError};
+#[cfg(feature = "restarts")]
+pub use restarts::{CrashLoop, Ending, NextRun, RestartPolicy, Restarts, StartLimit};
 #[cfg(all(feature = "daemon", unix))]
 pub use supervise::{
-    EndCause, Liveness, NotReady, RestartPolicy, RunEnd, StartLimit, Supervision, SupervisionEnd, Supervisor,
-    SupervisorEvent, SupervisorPhase, SupervisorState,
+    EndCause, Liveness, NotReady, RunEnd, Supervision, SupervisionEnd, Supervisor, SupervisorEvent, SupervisorPhase,
+    SupervisorState,
 };

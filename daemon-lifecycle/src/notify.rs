@@ -1,14 +1,16 @@
-//! The listening side of systemd's `sd_notify` protocol.
+//! Both sides of systemd's `sd_notify` protocol.
 
 mod notification;
+mod notifier;
 mod place;
+mod watchdog;
 
 use std::{io, path::Path};
 
 use tokio::net::UnixDatagram;
 
-pub use self::notification::Notification;
 use self::place::Place;
+pub use self::{notification::Notification, notifier::Notifier, watchdog::Watchdog};
 
 /// Longest datagram that is read; longer ones are ignored whole, since their last line may be half a line.
 const MAX_DATAGRAM: usize = 64 * 1024;

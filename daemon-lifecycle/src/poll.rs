@@ -2,7 +2,6 @@
 
 mod all;
 mod config;
-mod delays;
 mod error;
 mod hooks;
 mod pacing;
@@ -12,8 +11,6 @@ mod wrong_endpoint;
 
 use std::time::Duration;
 
-#[cfg(all(feature = "daemon", unix))]
-pub(crate) use self::delays::Delays;
 pub use self::{
     all::{PollAllError, poll_all_until_healthy},
     config::{HealthPoll, HealthPollConfig},

@@ -3,8 +3,8 @@
 mod driver;
 mod event;
 mod liveness;
+mod outward;
 mod readiness;
-mod restarts;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -16,15 +16,13 @@ use tokio::{
 use self::{
     driver::{Driver, Order},
     readiness::Readiness,
-    restarts::Backoff,
 };
 pub use self::{
     event::{EndCause, RunEnd, SupervisionEnd, SupervisorEvent},
     liveness::Liveness,
     readiness::NotReady,
-    restarts::{RestartPolicy, StartLimit},
 };
-use crate::{DaemonCommand, HealthPoll, OutputLine, PidFile, Signal};
+use crate::{DaemonCommand, HealthPoll, Notifier, OutputLine, PidFile, RestartPolicy, Restarts, Signal, StartLimit};
 
 /// How many orders may wait to be obeyed.
 const MAX_ORDERS: usize = 16;
@@ -39,7 +37,9 @@ type Hook = Box<dyn FnMut(&SupervisorEvent) + Send>;
 /// | [`backoff`](Self::backoff) | pauses of 100 ms, 200 ms, 400 ms .. up to 30 s, a tenth either way left to chance |
 /// | [`stable_after`](Self::stable_after) | 60 s of being ready make the next pause short again |
 /// | [`start_limit`](Self::start_limit) | 5 starts in 10 s are a crash loop, which is given up |
+/// | [`restart_limit`](Self::restart_limit) | any number in a row, as far as the start limit allows |
 /// | [`start_timeout`](Self::start_timeout) | 60 s |
+/// | [`liveness`](Self::liveness), [`watchdog`](Self::watchdog) | nothing is expected of one that is up |
 /// | [`stop_grace`](Self::stop_grace) | 10 s |
 ///
 /// A run that is over leaves nothing behind before the next begins, and nothing that was known of it counts for the
@@ -68,11 +68,11 @@ pub struct Supervisor {
     readiness: Readiness,
     start_timeout: Duration,
     liveness: Option<Liveness>,
-    policy: RestartPolicy,
-    backoff: Backoff,
-    limit: Option<StartLimit>,
+    watchdog: Option<Duration>,
+    restarts: Restarts,
     stop_grace: Duration,
     pid_file: Option<PidFile>,
+    notifier: Option<Notifier>,
     on_event: Option<Hook>,
 }
 
@@ -84,17 +84,11 @@ impl Supervisor {
             readiness: Readiness::Started,
             start_timeout: Duration::from_secs(60),
             liveness: None,
-            policy: RestartPolicy::default(),
-            backoff: Backoff {
-                initial: Duration::from_millis(100),
-                multiplier: 2.0,
-                max: Duration::from_secs(30),
-                jitter: 0.1,
-                stable_after: Duration::from_secs(60),
-            },
-            limit: Some(StartLimit::default()),
+            watchdog: None,
+            restarts: Restarts::new(RestartPolicy::default()),
             stop_grace: Duration::from_secs(10),
             pid_file: None,
+            notifier: None,
             on_event: None,
         }
     }
@@ -124,26 +118,37 @@ impl Supervisor {
         Self { liveness: Some(liveness), ..self }
     }
 
+    /// A run that was ready, and then says no `WATCHDOG=1` for so long, has failed; it is told by `WATCHDOG_USEC` and
+    /// `NOTIFY_SOCKET` in its environment, as systemd would, and should say so twice as often. It has failed too, whenever
+    /// that is, if it says `WATCHDOG=trigger`. By `WATCHDOG_USEC=` it chooses another time. Above zero.
+    pub fn watchdog(self, every: Duration) -> Self {
+        Self { watchdog: Some(every), ..self }
+    }
+
     /// After which ends another run follows.
     pub fn restart(self, policy: RestartPolicy) -> Self {
-        Self { policy, ..self }
+        Self { restarts: self.restarts.policy(policy), ..self }
     }
 
     /// The pause before the next run is `initial` first and twice as long each time, but never longer than `max`.
-    pub fn backoff(mut self, initial: Duration, max: Duration) -> Self {
-        self.backoff = Backoff { initial, max, ..self.backoff };
-        self
+    pub fn backoff(self, initial: Duration, max: Duration) -> Self {
+        Self { restarts: self.restarts.backoff(initial, max), ..self }
     }
 
-    /// Once a run has been ready for so long, the pause after it is short again.
-    pub fn stable_after(mut self, uptime: Duration) -> Self {
-        self.backoff.stable_after = uptime;
-        self
+    /// Once a run has been ready for so long, the pause after it is short again, and no restart before it counts for the
+    /// [`restart_limit`](Self::restart_limit).
+    pub fn stable_after(self, uptime: Duration) -> Self {
+        Self { restarts: self.restarts.stable_after(uptime), ..self }
     }
 
-    /// What is a crash loop, if anything.
+    /// How many starts in how short a time are a crash loop, if any.
     pub fn start_limit(self, limit: impl Into<Option<StartLimit>>) -> Self {
-        Self { limit: limit.into(), ..self }
+        Self { restarts: self.restarts.start_limit(limit), ..self }
+    }
+
+    /// How many restarts in a row, without a run that was stable, are a crash loop too, if any.
+    pub fn restart_limit(self, limit: impl Into<Option<u32>>) -> Self {
+        Self { restarts: self.restarts.restart_limit(limit), ..self }
     }
 
     /// How long a run may take to end before it is killed.
@@ -154,6 +159,14 @@ impl Supervisor {
     /// Records each run in a pid file, and holds that until the end.
     pub fn pid_file(self, pid_file: PidFile) -> Self {
         Self { pid_file: Some(pid_file), ..self }
+    }
+
+    /// Tells whoever started this process how the daemon fares, as systemd wants it of a service of `Type=notify`:
+    /// `READY=1` once a run is ready, `STATUS=` when anything changes, `STOPPING=1` when nothing more follows. While the first
+    /// run starts, every 15 s `EXTEND_TIMEOUT_USEC=` for 30 s. And `WATCHDOG=1` at half the time that may
+    /// [pass](Notifier::watchdog), from the task that supervises, so that none is said for a supervision that is stuck.
+    pub fn notifier(self, notifier: Notifier) -> Self {
+        Self { notifier: Some(notifier), ..self }
     }
 
     /// Calls `hook` with all that happens, in order, from the task that supervises. It must not block.
@@ -181,7 +194,8 @@ impl fmt::Debug for Supervisor {
         f.debug_struct("Supervisor")
             .field("readiness", &self.readiness)
             .field("liveness", &self.liveness)
-            .field("policy", &self.policy)
+            .field("watchdog", &self.watchdog)
+            .field("restarts", &self.restarts)
             .finish_non_exhaustive()
     }
 }

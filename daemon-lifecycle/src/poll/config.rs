@@ -2,14 +2,16 @@ use std::{fmt, time::Duration};
 
 use super::{
     FailedAttempt, Healthy,
-    delays::Delays,
     error::ConfigError,
     hooks::Hooks,
     pacing::{Pacing, Patience},
     streak::Streak,
     wrong_endpoint::WrongEndpoint,
 };
-use crate::probe::{DEFAULT_TIMEOUT, Probe, ProbeFailure, shown};
+use crate::{
+    delays::Delays,
+    probe::{DEFAULT_TIMEOUT, Probe, ProbeFailure, shown},
+};
 
 /// What to poll, how often, and how patiently: the four settings every wait has.
 ///

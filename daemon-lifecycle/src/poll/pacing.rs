@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use super::{GaveUp, delays::Delays};
-use crate::probe::ProbeError;
+use super::GaveUp;
+use crate::{delays::Delays, probe::ProbeError};
 
 /// The longest that a server which asks to be asked later is obeyed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);

@@ -1,13 +1,13 @@
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 
 use super::{
     Supervisor, SupervisorPhase, SupervisorState,
     event::{EndCause, RunEnd, SupervisionEnd, SupervisorEvent},
-    restarts::{Ending, Next, Restarts},
+    outward::{News, Outward},
 };
-use crate::{Daemon, DaemonError, Signal, clock::Stopwatch};
+use crate::{Daemon, DaemonCommand, DaemonError, Ending, MissedWatchdog, NextRun, Signal, clock, clock::Stopwatch};
 
 /// What whoever holds the handle wants.
 #[derive(Debug)]
@@ -20,9 +20,9 @@ pub(super) enum Order {
 /// One run after the other.
 pub(super) struct Driver {
     supervisor: Supervisor,
-    restarts: Restarts,
     orders: mpsc::Receiver<Order>,
     state: watch::Sender<SupervisorState>,
+    news: watch::Sender<News>,
     since: Stopwatch,
     run: u32,
 }
@@ -33,15 +33,20 @@ impl Driver {
         orders: mpsc::Receiver<Order>,
         state: watch::Sender<SupervisorState>,
     ) -> Self {
-        let restarts = Restarts::new(supervisor.policy, supervisor.limit, supervisor.backoff);
-        Self { supervisor, restarts, orders, state, since: Stopwatch::start(), run: 0 }
+        Self { supervisor, orders, state, news: watch::Sender::default(), since: Stopwatch::start(), run: 0 }
     }
 
     pub(super) async fn run(mut self) {
-        let end = match self.until_over().await {
-            Ok(end) => end,
-            Err(error) => SupervisionEnd::Failed(error),
+        let mut outward = self.supervisor.notifier.take().map(|told| Outward::new(told, self.news.subscribe()));
+        let end = tokio::select! {
+            biased;
+            end = self.until_over() => end.unwrap_or_else(SupervisionEnd::Failed),
+            never = telling(outward.as_mut()) => match never {},
         };
+        self.news.send_modify(|news| news.end(&end));
+        if let Some(outward) = &mut outward {
+            outward.tell(clock::now());
+        }
         let (run, state) = (self.run, self.state.clone());
         // The pid file is given up before anyone hears of the end.
         drop(self);
@@ -56,10 +61,10 @@ impl Driver {
             if matches!(end.cause, EndCause::Stopped) {
                 return Ok(SupervisionEnd::Stopped(end));
             }
-            let after = match self.restarts.ended(ending(&end), end.ready_for, self.since.elapsed()) {
-                Next::StartAfter(after) => after,
-                Next::Over => return Ok(SupervisionEnd::Over(end)),
-                Next::CrashLoop(limit) => return Ok(SupervisionEnd::CrashLoop { limit, last: end }),
+            let after = match self.supervisor.restarts.ended(ending(&end), end.ready_for, self.since.elapsed()) {
+                NextRun::After(after) => after,
+                NextRun::Over => return Ok(SupervisionEnd::Over(end)),
+                NextRun::GivenUp(what) => return Ok(SupervisionEnd::CrashLoop { what, last: end }),
             };
             self.enter(SupervisorPhase::Waiting, None);
             self.tell(&SupervisorEvent::Restarting { run: self.run + 1, after });
@@ -70,9 +75,8 @@ impl Driver {
     }
 
     async fn one_run(&mut self) -> Result<RunEnd, DaemonError> {
-        self.restarts.started(self.since.elapsed());
-        let command = self.supervisor.readiness.prepare((self.supervisor.command)());
-        let mut daemon = match command.spawn() {
+        self.supervisor.restarts.started(self.since.elapsed());
+        let mut daemon = match self.command().spawn() {
             Ok(daemon) => daemon,
             // Nothing suggests that the second start would succeed where the first could not.
             Err(error) if self.run == 1 => return Err(error),
@@ -92,6 +96,14 @@ impl Driver {
         self.clear_away(daemon, cause, ready_for).await
     }
 
+    fn command(&mut self) -> DaemonCommand {
+        let command = self.supervisor.readiness.prepare((self.supervisor.command)());
+        match self.supervisor.watchdog {
+            Some(every) => command.notify_socket().env("WATCHDOG_USEC", every.as_micros().to_string()),
+            None => command,
+        }
+    }
+
     fn started(&mut self, daemon: &Daemon) -> Result<(), DaemonError> {
         if let Some(pid_file) = &mut self.supervisor.pid_file {
             let recorded = pid_file.record(daemon);
@@ -104,11 +116,14 @@ impl Driver {
 
     async fn until_ready(&mut self, daemon: &mut Daemon) -> Result<(), EndCause> {
         let since = Stopwatch::start();
+        let missed = missed(self.supervisor.watchdog, daemon);
+        tokio::pin!(missed);
         loop {
             let left = self.supervisor.start_timeout.saturating_sub(since.elapsed());
             let order = tokio::select! {
                 biased;
                 order = self.orders.recv() => order,
+                missed = &mut missed => return Err(EndCause::Watchdog(missed)),
                 ready = self.supervisor.readiness.wait(daemon, left) => return ready.map_err(EndCause::NotReady),
             };
             if let Some(cause) = obey(order, self.run, daemon) {
@@ -125,12 +140,17 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
-        tokio::pin!(lost);
+        if let Some(every) = self.supervisor.watchdog {
+            daemon.watch(every);
+        }
+        let missed = missed(self.supervisor.watchdog, daemon);
+        tokio::pin!(lost, missed);
         loop {
             let order = tokio::select! {
                 biased;
                 order = self.orders.recv() => order,
                 ended = daemon.wait() => return ended.map(|_| EndCause::Exited),
+                missed = &mut missed => return Ok(EndCause::Watchdog(missed)),
                 error = &mut lost => return Ok(EndCause::Unhealthy(error)),
             };
             if let Some(cause) = obey(order, self.run, daemon) {
@@ -147,6 +167,9 @@ impl Driver {
         ready_for: Duration,
     ) -> Result<RunEnd, DaemonError> {
         self.enter(SupervisorPhase::Stopping, Some(daemon.pid()));
+        if matches!(cause, EndCause::Stopped) {
+            self.news.send_modify(News::stop);
+        }
         if daemon.try_exit_status()?.is_none() {
             self.tell(&SupervisorEvent::Stopping { run: self.run, why: cause.to_string() });
         }
@@ -188,8 +211,27 @@ impl Driver {
     }
 
     fn tell(&mut self, event: &SupervisorEvent) {
+        self.news.send_modify(|news| news.hear(event));
         if let Some(hook) = &mut self.supervisor.on_event {
             hook(event);
+        }
+    }
+}
+
+async fn telling(outward: Option<&mut Outward>) -> Infallible {
+    match outward {
+        Some(outward) => outward.go_on().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the daemon has missed its watchdog; without end, where it has none.
+fn missed(watchdog: Option<Duration>, daemon: &Daemon) -> impl Future<Output = MissedWatchdog> + use<> {
+    let missed = watchdog.map(|_| daemon.missed_watchdog());
+    async {
+        match missed {
+            Some(missed) => missed.await,
+            None => std::future::pending().await,
         }
     }
 }

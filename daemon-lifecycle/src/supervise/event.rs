@@ -1,7 +1,7 @@
 use std::{fmt, process::ExitStatus, sync::Arc, time::Duration};
 
-use super::{readiness::NotReady, restarts::StartLimit};
-use crate::{DaemonError, OutputLine, ProbeError, daemon::Tail, readable::Readable};
+use super::readiness::NotReady;
+use crate::{CrashLoop, DaemonError, MissedWatchdog, OutputLine, ProbeError, daemon::Tail, readable::Readable};
 
 /// What happens to a supervised daemon. Runs are numbered from 1; `Display` is a line for a person.
 #[derive(Debug, Clone)]
@@ -95,6 +95,8 @@ pub enum EndCause {
     NotReady(NotReady),
     /// It was ready once, and did not answer any more.
     Unhealthy(ProbeError),
+    /// It did not say in time that it is alive, or said that it is beyond help.
+    Watchdog(MissedWatchdog),
     /// Somebody wanted [another run](super::Supervision::restart), for this reason.
     Ordered(String),
     /// Somebody wanted it to [stop](super::Supervision::stop).
@@ -111,6 +113,7 @@ impl fmt::Display for EndCause {
             Self::NotReady(error) if error.exit_status().is_some() => f.write_str("before it was ready"),
             Self::NotReady(error) => write!(f, "not ready: {}", Tail::cut(&error.to_string())),
             Self::Unhealthy(error) => write!(f, "not healthy any more: {error}"),
+            Self::Watchdog(missed) => write!(f, "watchdog: {missed}"),
             Self::Ordered(reason) => write!(f, "to be restarted: {reason}"),
             Self::Stopped => f.write_str("as asked"),
             Self::NotStarted(error) => write!(f, "not started: {error}"),
@@ -124,11 +127,11 @@ impl fmt::Display for EndCause {
 pub enum SupervisionEnd {
     /// It ended in a way after which the policy wants no other run.
     Over(Arc<RunEnd>),
-    /// It ended, and was started too often lately.
+    /// It ended, and was started too often lately, or in a row.
     #[non_exhaustive]
     CrashLoop {
-        /// What is too often.
-        limit: StartLimit,
+        /// What was too often.
+        what: CrashLoop,
         /// The last run.
         last: Arc<RunEnd>,
     },
@@ -146,9 +149,7 @@ impl fmt::Display for SupervisionEnd {
             Self::Stopped(end) => end.fmt(f),
             Self::Over(end) if end.status.is_some_and(|status| status.success()) => end.fmt(f),
             Self::Over(end) => write!(f, "{end}{}", Tail(&end.last_lines)),
-            Self::CrashLoop { limit: StartLimit { starts, window }, last } => {
-                write!(f, "given up after {starts} starts in {}: {last}{}", Readable(*window), Tail(&last.last_lines))
-            }
+            Self::CrashLoop { what, last } => write!(f, "given up after {what}: {last}{}", Tail(&last.last_lines)),
             Self::Failed(error) => {
                 let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
                 write!(f, "{error}{}", cause.unwrap_or_default())

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use daemon_lifecycle::{Notification, NotifySocket};
+use daemon_lifecycle::{Notification, Notifier, NotifySocket};
 use tokio::process::Command;
 
 /// Only a test that fails runs into this.
@@ -63,6 +63,37 @@ async fn datagrams_are_heard_one_by_one_and_in_order() {
     let ready = next(&socket).await;
     assert!(ready.ready());
     assert_eq!(ready.get("X_HEARTBEAT_QUEUE_DEPTH"), Some("7"));
+}
+
+#[tokio::test]
+async fn a_notifier_is_heard_in_one_datagram() {
+    let socket = NotifySocket::bind().expect("a socket");
+    let notifier = Notifier::new(socket.path()).expect("an address");
+    notifier.send(&["READY=1", "STATUS=all loaded"]).expect("to be heard");
+    notifier.send_within(&["STOPPING=1"], PATIENCE).expect("to be heard");
+    let told = next(&socket).await;
+    assert_eq!((told.ready(), told.status()), (true, Some("all loaded")));
+    assert!(next(&socket).await.stopping());
+    let error = notifier.send(&["STATUS=two\nREADY=1"]).expect_err("two lines");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    let path = socket.path().to_owned();
+    drop(socket);
+    let error = notifier.send(&["READY=1"]).expect_err("nobody listens");
+    assert!(error.to_string().starts_with(&format!("NOTIFY_SOCKET={}: ", path.display())), "{error}");
+}
+
+#[tokio::test]
+async fn a_notifier_never_blocks_at_a_full_socket_unless_it_is_to_wait_for_room() {
+    let socket = NotifySocket::bind().expect("a socket");
+    let notifier = Notifier::new(socket.path()).expect("an address");
+    let full = (0..1_000_000).find_map(|_| notifier.send(&["WATCHDOG=1"]).err()).expect("nobody reads");
+    assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+    let waited = notifier.send_within(&["READY=1"], Duration::from_millis(10)).expect_err("there is no room");
+    assert_eq!(waited.kind(), io::ErrorKind::WouldBlock);
+
+    let waits = tokio::task::spawn_blocking(move || notifier.send_within(&["READY=1"], PATIENCE));
+    while !next(&socket).await.ready() {}
+    bounded(waits).await.expect("no panic").expect("there was room");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{process::Output, time::Duration};
 
-use daemon_lifecycle::{Daemon, DaemonCommand, OutputLine, Signal};
+use daemon_lifecycle::{Daemon, DaemonCommand, Notification, OutputLine, Signal};
 
 use crate::{
     cli::{command, stderr, stdout},
@@ -57,11 +57,52 @@ async fn what_systemd_told_the_supervisor_is_not_inherited() {
     let names = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
     let mut command = tokio::process::Command::from(under_run(&[], "env"));
     command.envs(names.map(|name| (name, "1"))).env("KEPT", "1").kill_on_drop(true);
-    let told = stdout(&bounded(command.output()).await.expect("the binary starts"));
+    let output = bounded(command.output()).await.expect("the binary starts");
+    let told = stdout(&output);
     assert!(told.contains("KEPT=1"), "{told}");
     for name in names {
         assert!(!told.contains(name), "{told}");
     }
+    assert!(stderr(&output).contains("NOTIFY_SOCKET=1: neither an absolute path nor an @name"), "{}", stderr(&output));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn systemd_hears_all_that_it_wants_to_hear_of_a_service() {
+    use std::os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixDatagram},
+    };
+    let name = format!("daemon-lifecycle-test-{}", std::process::id());
+    let outer = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).expect("a name")).expect("a socket");
+    outer.set_nonblocking(true).expect("a socket");
+    let outer = tokio::net::UnixDatagram::from_std(outer).expect("a socket");
+    let next = async || {
+        let mut datagram = vec![0; 64 * 1024];
+        let length = bounded(outer.recv(&mut datagram)).await.expect("a datagram");
+        Notification::parse(&datagram[..length])
+    };
+
+    let mut service = under_run(&["--ready-line", "up"], "sleep 0.1; echo \"up $WATCHDOG_USEC.\"; exec sleep 600");
+    service.env("NOTIFY_SOCKET", format!("@{name}")).env("WATCHDOG_USEC", "40000");
+    // Set on purpose, they are inherited.
+    let mut service = DaemonCommand::from(service).spawn().expect("the binary starts");
+    let starting = next().await;
+    assert!(starting.watchdog() && !starting.ready(), "{starting:?}");
+    let mut extended = starting.extend_timeout().is_some();
+    let (mut pings, mut ready) = (0, false);
+    while !(ready && pings >= 5) {
+        let told = next().await;
+        assert!(!told.stopping());
+        extended |= told.extend_timeout().is_some();
+        ready |= told.ready();
+        pings += u32::from(told.watchdog());
+    }
+    assert!(extended);
+    assert_eq!(line(&mut service, "up ").await, ".", "the command is told nothing of that");
+    service.signal(Signal::Terminate).expect("a child");
+    while !next().await.stopping() {}
+    assert_eq!(code(&mut service).await, Some(143));
 }
 
 #[tokio::test]
@@ -99,6 +140,26 @@ async fn a_crash_loop_is_given_up_with_the_last_lines_and_its_exit_code() {
     assert!(told.contains("error: given up after 5 starts in 10 s: run 5: ended (exit status: 4)"), "{told}");
     assert!(told.trim_end().ends_with("stdout: no licence"), "{told}");
     assert_eq!(stdout(&output), "no licence\n".repeat(5), "what it writes is passed on");
+}
+
+#[tokio::test]
+async fn restarts_are_limited_and_spaced_as_told() {
+    let output = run(&["--restart-limit", "2", "--restart-delay", "0s"], "exit 4").await;
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.contains("run 2: starts in 0 ms"), "{told}");
+    assert!(told.contains("error: given up after 2 restarts in a row: run 3: ended"), "{told}");
+
+    let mut daemon = start(&["--restart-delay", "2h", "--restart-max-delay", "2h"], "exit 4");
+    // By chance up to a tenth earlier.
+    let pause: f64 = line(&mut daemon, "run 2: starts in ").await.trim_end_matches(" s").parse().expect("seconds");
+    assert!((6_480.0..=7_200.0).contains(&pause), "{pause}");
+    daemon.signal(Signal::Terminate).expect("a child");
+    assert_eq!(code(&mut daemon).await, Some(143));
+
+    let output = run(&["--restart-delay", "2h"], "exit 4").await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--restart-delay is longer than --restart-max-delay"), "{}", stderr(&output));
 }
 
 #[tokio::test]
@@ -163,6 +224,14 @@ async fn a_daemon_that_fails_its_liveness_url_ends_with_1() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("not healthy any more: "), "{}", stderr(&output));
     assert!(stderr(&output).contains("503"), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn a_daemon_that_misses_its_watchdog_ends_with_1() {
+    let options = ["--restart", "never", "--watchdog", "20ms", "--output", "json"];
+    let output = run(&options, "exec sleep 600").await;
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).contains(r#""cause":"watchdog""#), "{}", stdout(&output));
 }
 
 #[tokio::test]

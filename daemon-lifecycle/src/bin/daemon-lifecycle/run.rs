@@ -3,7 +3,7 @@ mod report;
 
 use std::{io, path::Path, time::Duration};
 
-use daemon_lifecycle::{PidFile, PidFileError, Signal, Supervision};
+use daemon_lifecycle::{Notifier, PidFile, PidFileError, Signal, Supervision, Supervisor};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::args::Run;
@@ -53,6 +53,10 @@ async fn until_over(run: &Run) -> u8 {
             Ok(pid_file) => supervisor = supervisor.pid_file(pid_file),
             Err(error) => return refused(&error),
         }
+    }
+    match Notifier::from_env() {
+        Ok(notifier) => supervisor = notifier.into_iter().fold(supervisor, Supervisor::notifier),
+        Err(error) => say(format_args!("not telling whoever started this: {error}")),
     }
     let output = run.output;
     let supervision = supervisor.on_event(move |event| report::event(output, event)).spawn();

@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daemon_lifecycle::{Notification, NotifySocket};
+use daemon_lifecycle::{Notification, NotifySocket, Watchdog};
 use heartbeat_contract::{Directive, WorkerHeartbeat};
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
@@ -18,7 +18,6 @@ use super::member::Member;
 use super::output::{Output, Plan, ReadyLine};
 use super::signals::{Incoming, Signals};
 use super::told::Told;
-use super::watchdog::Watchdog;
 use crate::cli::args::RunArgs;
 use crate::cli::signal::Signal;
 use crate::clock::monotonic;

@@ -4,16 +4,16 @@ mod course;
 mod end;
 mod member;
 mod output;
-mod restarts;
 mod signals;
 mod tail;
 mod told;
-mod watchdog;
 
 use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::ValueEnum;
+use daemon_lifecycle::{Ending, NextRun, RestartPolicy, Restarts};
 use tracing::Level;
 
 use self::course::Course;
@@ -21,14 +21,27 @@ use self::end::End;
 use self::member::Member;
 pub(super) use self::member::{as_id, host_name};
 use self::output::Plan;
-pub(super) use self::restarts::Restart;
-use self::restarts::{Next, Restarts};
 use self::signals::Signals;
 use super::args::RunArgs;
 use super::signal::Signal;
 use super::{Failed, SIGNAL, WRAPPER, tell};
 use crate::clock::monotonic;
 use crate::spread::Spread;
+
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// A run of this length was no crash at start-up.
+const STABLE: Duration = Duration::from_secs(60);
+
+/// When to run a command again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Restart {
+    /// One run is enough.
+    Never,
+    /// After it failed.
+    OnFailure,
+    /// However it ended.
+    Always,
+}
 
 /// When the command is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,19 +85,23 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failed> {
 
 /// Runs the command as often as it should be, and returns what to exit with.
 async fn keep_running(args: &RunArgs, plan: Plan, member: &Member, signals: &mut Signals) -> io::Result<u8> {
-    let mut restarts = Restarts::new(args.restart, args.restart_delay, args.restart_limit);
+    let mut restarts = restarts(args.restart, args.restart_delay, args.restart_limit);
     let mut spread = Spread::of(member.id().as_str());
+    let since = monotonic();
     loop {
         let began = monotonic();
+        restarts.started(began - since);
         let end = one_run(args, plan, member, signals).await?;
         if end.was_asked_for() {
             return Ok(end.code());
         }
-        let after = match restarts.after(monotonic() - began, end.goodbye().is_none()) {
-            Next::Run { after } => after,
-            Next::End => return Ok(end.code()),
-            Next::GiveUp => {
-                tell(format_args!("gave up after {} restarts in a row: {end}", args.restart_limit));
+        let ending = if end.goodbye().is_none() { Ending::Failure } else { Ending::Clean };
+        let now = monotonic();
+        let after = match restarts.ended(ending, now - began, now - since) {
+            NextRun::After(after) => after,
+            NextRun::Over => return Ok(end.code()),
+            NextRun::GivenUp(crash_loop) => {
+                tell(format_args!("gave up after {crash_loop}: {end}"));
                 return Ok(end.code());
             }
         };
@@ -99,6 +116,18 @@ async fn keep_running(args: &RunArgs, plan: Plan, member: &Member, signals: &mut
             return Ok(SIGNAL.saturating_add(u8::try_from(signal.number()).unwrap_or(0)));
         }
     }
+}
+
+/// Pauses from the first on, doubled; one that is longer than the longest stays as it is.
+fn restarts(when: Restart, first: Duration, limit: u32) -> Restarts {
+    let policy = match when {
+        Restart::Never => RestartPolicy::Never,
+        Restart::OnFailure => RestartPolicy::OnFailure,
+        Restart::Always => RestartPolicy::Always,
+    };
+    // Spread by the member's id, not by chance.
+    let restarts = Restarts::new(policy).backoff(first, LONGEST_DELAY.max(first)).jitter(0.0);
+    restarts.stable_after(STABLE).start_limit(None).restart_limit(limit)
 }
 
 async fn one_run(args: &RunArgs, plan: Plan, member: &Member, signals: &mut Signals) -> io::Result<End> {
@@ -125,4 +154,40 @@ async fn asked_to_end_within(pause: Duration, signals: &mut Signals) -> Option<S
         }
     };
     tokio::time::timeout(pause, asked).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn fail(restarts: &mut Restarts, ran: Duration) -> NextRun {
+        restarts.ended(Ending::Failure, ran, 1_000 * S)
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_minute_and_begin_anew_after_a_run_of_a_minute() {
+        let mut by_default = restarts(Restart::OnFailure, S, 10);
+        for pause in [1, 2, 4, 8, 16, 32, 60, 60, 60, 60] {
+            assert_eq!(fail(&mut by_default, 59 * S), NextRun::After(S * pause));
+        }
+        assert_eq!(fail(&mut by_default, 59 * S), NextRun::GivenUp(daemon_lifecycle::CrashLoop::InARow(10)));
+        assert_eq!(fail(&mut by_default, 60 * S), NextRun::After(S));
+    }
+
+    #[test]
+    fn a_first_pause_above_a_minute_is_kept_and_not_doubled() {
+        let mut patient = restarts(Restart::Always, 3_600 * S, 10);
+        assert_eq!([fail(&mut patient, S), fail(&mut patient, S)], [NextRun::After(3_600 * S); 2]);
+    }
+
+    #[test]
+    fn many_short_runs_are_given_up_by_their_number_alone() {
+        let mut eager = restarts(Restart::Always, Duration::ZERO, 1_000);
+        for _ in 0..1_000 {
+            eager.started(1_000 * S);
+            assert_eq!(fail(&mut eager, S), NextRun::After(Duration::ZERO));
+        }
+    }
 }

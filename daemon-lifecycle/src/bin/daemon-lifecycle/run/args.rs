@@ -24,6 +24,9 @@ use crate::{
 /// writes is passed on line by line. What happens is told on standard error, or with --output json on standard output,
 /// one object per line.
 ///
+/// Started by systemd as Type=notify, it tells how its command fares: READY=1 once that is ready, STATUS=.., STOPPING=1, more
+/// time for the first start to take, and WATCHDOG=1 if it is to.
+///
 /// Exit codes, of the last run where it is started again: its own, or 128 and the signal that ended it or this; 1 not
 /// healthy any more, or the pid file is held, 2 usage, 3 it ended before it was ready, 124 not ready in time, 125 this
 /// program cannot go on, 126 it cannot be run, 127 it is not found. With --restart never, the first run is the last; else
@@ -58,9 +61,21 @@ pub(crate) struct Run {
     /// How often in a row --liveness-url may fail, the last time included
     #[arg(long, env = "HEARTBEAT_SUPERVISE_LIVENESS_FAILURES", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     liveness_failures: u32,
+    /// Once ready, start it again when it says no WATCHDOG=1 for so long at the socket in NOTIFY_SOCKET, as to systemd
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_WATCHDOG", value_name = "DURATION", value_parser = duration::parse_some)]
+    watchdog: Option<Duration>,
     /// After which ends to start it again, unless it was started 5 times within 10 s
     #[arg(long, env = "HEARTBEAT_SUPERVISE_RESTART", value_enum, default_value_t = Restart::OnFailure)]
     restart: Restart,
+    /// The pause before the first restart; it doubles with each, and begins anew after 60s of being ready
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_RESTART_DELAY", value_name = "DURATION", default_value = "100ms", value_parser = duration::parse)]
+    restart_delay: Duration,
+    /// The longest pause before a restart
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_RESTART_MAX_DELAY", value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
+    restart_max_delay: Duration,
+    /// Give up after so many restarts in a row without 60s of being ready [default: no limit]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_RESTART_LIMIT", value_name = "N")]
+    restart_limit: Option<u32>,
     /// How long it may take to end before it is killed
     #[arg(long, env = "HEARTBEAT_SUPERVISE_STOP_GRACE", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
     pub(crate) stop_grace: Duration,
@@ -94,12 +109,17 @@ enum Restart {
 impl Run {
     /// What there is to supervise, and how.
     pub(crate) fn supervisor(&self) -> Result<Supervisor, Box<dyn Error>> {
+        if self.restart_delay > self.restart_max_delay {
+            return Err("--restart-delay is longer than --restart-max-delay".into());
+        }
         let mut supervisor = Supervisor::new(self.daemon())
             .restart(match self.restart {
                 Restart::Never => RestartPolicy::Never,
                 Restart::OnFailure => RestartPolicy::OnFailure,
                 Restart::Always => RestartPolicy::Always,
             })
+            .backoff(self.restart_delay, self.restart_max_delay)
+            .restart_limit(self.restart_limit)
             .start_timeout(self.timeout)
             .stop_grace(self.stop_grace);
         if let Some(url) = &self.ready_url {
@@ -115,6 +135,9 @@ impl Run {
             let probe = self.probe(url)?;
             let (pause, failures) = (self.liveness_interval, self.liveness_failures);
             supervisor = supervisor.liveness(Liveness { pause, failures, ..Liveness::new(probe) });
+        }
+        if let Some(every) = self.watchdog {
+            supervisor = supervisor.watchdog(every);
         }
         Ok(supervisor)
     }

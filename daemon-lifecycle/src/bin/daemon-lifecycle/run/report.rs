@@ -48,7 +48,7 @@ fn of_run(end: &RunEnd) -> u8 {
     match &end.cause {
         EndCause::NotReady(error) if error.exit_status().is_some() => ENDED_UNREADY,
         EndCause::NotReady(_) => TIMEOUT,
-        EndCause::Unhealthy(_) => FAILED,
+        EndCause::Unhealthy(_) | EndCause::Watchdog(_) => FAILED,
         EndCause::NotStarted(error) => of_error(error),
         _ => end.status.map_or(FAILED, of_status),
     }
@@ -101,6 +101,7 @@ fn cause(cause: &EndCause) -> &'static str {
         EndCause::Exited => "exited",
         EndCause::NotReady(_) => "not_ready",
         EndCause::Unhealthy(_) => "unhealthy",
+        EndCause::Watchdog(_) => "watchdog",
         EndCause::Ordered(_) => "ordered",
         EndCause::Stopped => "stopped",
         EndCause::NotStarted(_) => "not_started",
