@@ -119,6 +119,9 @@ pub(super) struct RunArgs {
     /// Give up after so many restarts in a row without a run of a minute.
     #[arg(long, env = "HEARTBEAT_RUN_RESTART_LIMIT", value_name = "N", default_value_t = 10)]
     pub(super) restart_limit: u32,
+    /// A run that ends with success sooner than this has failed, unless its end was asked for: for commands that are to stay.
+    #[arg(long, env = "HEARTBEAT_RUN_MIN_RUNTIME", value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub(super) min_runtime: Duration,
     /// How long the command may take to end where this program asks it to, before SIGKILL; signals that are only passed on
     /// have no such bound. An end within this time of INT, QUIT or HUP was asked for.
     #[arg(long, env = "HEARTBEAT_RUN_STOP_GRACE", value_name = "DURATION", default_value = "10s", value_parser = duration)]

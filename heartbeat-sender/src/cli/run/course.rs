@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::Ready;
-use super::end::End;
+use super::end::{End, TooSoon};
 use super::member::Member;
 use super::output::{Output, Plan, ReadyLine};
 use super::signals::{Incoming, Signals};
@@ -46,6 +46,7 @@ pub(super) struct Course<'a> {
     told: Told,
     watchdog: Option<Watchdog>,
     pid: u32,
+    began: Instant,
     /// Whether the end is asked for, and until when one that comes counts as asked for.
     asked: Option<Asked>,
     /// Whether it is being ended since it missed its watchdog.
@@ -88,6 +89,7 @@ impl<'a> Course<'a> {
             told,
             watchdog: args.watchdog.map(Watchdog::new),
             pid: spawned.as_ref().ok().and_then(Child::id).unwrap_or(0),
+            began: monotonic(),
             asked: None,
             missed_watchdog: false,
             kill_at: None,
@@ -112,11 +114,13 @@ impl<'a> Course<'a> {
                 () = at(self.kill_at) => self.kill(),
             }
         };
+        let too_soon = TooSoon::after(monotonic() - self.began, self.args.min_runtime);
         if self.asked.is_none() && may_be_asked_for(status) {
             self.hear_late_signals(signals).await;
         }
         let asked = self.was_asked(status, monotonic());
-        let end = End::Ended { pid: self.pid, status, asked, missed_watchdog: self.missed_watchdog && !asked };
+        let missed_watchdog = self.missed_watchdog && !asked;
+        let end = End::Ended { pid: self.pid, status, asked, missed_watchdog, too_soon };
         Ok(self.end(end).await)
     }
 

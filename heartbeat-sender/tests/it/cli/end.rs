@@ -110,3 +110,25 @@ async fn a_goodbye_tells_of_no_work_in_hand() {
     let progress = last.beat.as_ref().unwrap().progress.as_ref().unwrap();
     assert_eq!((progress.busy, progress.done), (false, 3));
 }
+
+#[tokio::test]
+async fn success_sooner_than_min_runtime_is_told_as_a_death_and_exits_with_0() {
+    let (beats, status) = Told::start(&["--min-runtime", "1h"], "echo done").await.until_the_end().await;
+    assert_eq!(status.code(), Some(0));
+    let last = beats.last().unwrap();
+    let error = last.last_error.as_deref().unwrap();
+    assert!(
+        error.starts_with("exit 0 after ") && error.contains(" s, sooner than --min-runtime 3600s\ndone"),
+        "{error}"
+    );
+    assert_eq!((goodbye(&beats), last.beat.as_ref().unwrap().exit.and_then(|exit| exit.exit_code)), (None, Some(0)));
+}
+
+#[tokio::test]
+async fn success_sooner_than_min_runtime_is_run_again_on_failure() {
+    let restart = ["--restart", "on-failure", "--restart-delay", "1ms", "--restart-limit", "2", "--min-runtime", "1h"];
+    let (beats, status) = Told::start(&restart, "true").await.until_the_end().await;
+    assert_eq!(status.code(), Some(0));
+    let told = beats.iter().filter(|beat| beat.beat.as_ref().is_some_and(|info| info.exit.is_some())).count();
+    assert_eq!(told, 3);
+}
