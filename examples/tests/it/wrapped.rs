@@ -169,6 +169,42 @@ async fn each_run_of_a_restarted_command_is_a_new_incarnation() {
 }
 
 #[tokio::test]
+async fn a_stop_between_two_runs_is_the_goodbye_of_the_run_that_died_and_no_restart() {
+    let registry = RealRegistry::start().await;
+    let restart = ["--restart", "on-failure", "--restart-delay", "1h"];
+    let program = Sender::wrap(&registry.url, "worker-1", &restart, "exit 3");
+    let dead = registry.until_worker("worker-1", "a death", |view| view.cause == Some(Cause::ProcessDead)).await;
+    program.signal(Signal::TERM);
+    assert_eq!(program.code().await, Some(143));
+    let left = registry.client.member(&Kind::WORKER, &MemberId::new("worker-1").unwrap()).await.unwrap();
+    assert_eq!((left.state, field(&left, "/beat/leaving")), (HealthState::Left, &"SIGTERM".into()));
+    assert_eq!((left.restarts, left.incarnation), (0, dead.incarnation));
+    registry.stop().await;
+}
+
+#[tokio::test]
+async fn a_tolerated_failure_shows_as_a_restart_and_as_no_death() {
+    let registry = RealRegistry::start().await;
+    let restart = ["--restart", "on-failure", "--restart-delay", "10ms", "--tolerate", "1"];
+    let mut program = Sender::wrap(&registry.url, "worker-1", &restart, "echo up; read go; exit 3");
+    assert_eq!(program.line().await, "up");
+    registry.until_healthy("worker-1").await;
+    program.go_on().await;
+    assert_eq!(program.line().await, "up");
+    registry.until_worker("worker-1", "another run", |view| view.restarts == 1).await;
+    let told = registry.until_event("the restart", |body| matches!(body, EventBody::Restarted { .. })).await.events;
+    let is_worse = |body: &EventBody| matches!(body, EventBody::Transition { to, .. } if *to > HealthState::Healthy);
+    assert!(!told.iter().any(|event| is_worse(&event.body)), "{told:?}");
+    program.go_on().await;
+    registry
+        .until_event("a death", |body| matches!(body, EventBody::Transition { cause: Some(Cause::ProcessDead), .. }))
+        .await;
+    program.signal(Signal::TERM);
+    assert_eq!(program.code().await, Some(143));
+    registry.stop().await;
+}
+
+#[tokio::test]
 async fn a_missed_watchdog_is_unhealthy_until_the_next_sign_of_life() {
     let registry = RealRegistry::start().await;
     let script = r#""$SENDER" notify WATCHDOG=1; echo fed; read go; "$SENDER" notify WATCHDOG_USEC=600000000 WATCHDOG=1; read go"#;

@@ -119,6 +119,10 @@ pub(super) struct RunArgs {
     /// Give up after so many restarts in a row without a run of a minute.
     #[arg(long, env = "HEARTBEAT_RUN_RESTART_LIMIT", value_name = "N", default_value_t = 10)]
     pub(super) restart_limit: u32,
+    /// With --restart, say nothing of so many failed runs in a row that another run follows: that run's beats show a restart,
+    /// and no death is told. The row ends with a run of a minute, or with success.
+    #[arg(long, env = "HEARTBEAT_RUN_TOLERATE", value_name = "N", default_value_t = 0)]
+    pub(super) tolerate: u32,
     /// A run that ends with success sooner than this has failed, unless its end was asked for: for commands that are to stay.
     #[arg(long, env = "HEARTBEAT_RUN_MIN_RUNTIME", value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub(super) min_runtime: Duration,

@@ -16,6 +16,7 @@ use super::Ready;
 use super::end::{End, TooSoon};
 use super::member::Member;
 use super::output::{Output, Plan, ReadyLine};
+use super::pause::{Pause, leave};
 use super::signals::{Incoming, Signals};
 use super::told::Told;
 use super::watchdog::Watchdog;
@@ -100,8 +101,8 @@ impl<'a> Course<'a> {
         Ok((course, spawned))
     }
 
-    /// Stays with the command until it has ended, and tells how.
-    pub(super) async fn run(mut self, mut child: Child, signals: &mut Signals) -> io::Result<End> {
+    /// Stays with the command until it has ended.
+    pub(super) async fn run(&mut self, mut child: Child, signals: &mut Signals) -> io::Result<End> {
         let status = loop {
             tokio::select! {
                 biased;
@@ -120,35 +121,46 @@ impl<'a> Course<'a> {
         }
         let asked = self.was_asked(status, monotonic());
         let missed_watchdog = self.missed_watchdog && !asked;
-        let end = End::Ended { pid: self.pid, status, asked, missed_watchdog, too_soon };
-        Ok(self.end(end).await)
+        Ok(End::Ended { pid: self.pid, status, asked, missed_watchdog, too_soon })
     }
 
-    /// Tells how it ended.
-    pub(super) async fn end(mut self, end: End) -> End {
-        self.output.end().await;
+    /// Tells how it ended, where no other run follows.
+    pub(super) async fn end(mut self, end: &End) {
         self.hear_the_rest().await;
-        let goodbye = end.goodbye();
-        if goodbye.is_none() {
-            self.told.failed(self.output.under(&end.to_string(), MAX_ERROR_BYTES));
-        }
-        let Some(heartbeat) = self.heartbeat.take() else { return end };
-        let told = &self.told;
-        heartbeat.update(|worker| told.fill(worker));
-        match goodbye {
-            Some(reason) => {
-                // What it was at is no news of one that is gone.
-                heartbeat.update(|worker| worker.status = None);
-                heartbeat.progress().busy(false);
-                heartbeat.shutdown_because(reason).await
-            }
+        let Some(heartbeat) = self.heartbeat.take() else { return };
+        match end.goodbye() {
+            Some(reason) => leave(heartbeat, reason).await,
             None => {
-                // For registries that do not know exits.
-                heartbeat.update(|worker| worker.health_status = Some(heartbeat_contract::HealthStatus::Unhealthy));
-                heartbeat.shutdown_as_exited(end.exit()).await
+                self.tell_failure(&heartbeat, end);
+                heartbeat.shutdown_as_exited(end.exit()).await;
             }
-        };
-        end
+        }
+    }
+
+    /// Tells how it ended, unless that is passed over, where another run is to follow.
+    pub(super) async fn pause(mut self, end: &End, is_passed_over: bool) -> Pause {
+        self.hear_the_rest().await;
+        let Some(heartbeat) = self.heartbeat.take() else { return Pause::after_goodbye() };
+        if let Some(reason) = end.goodbye() {
+            leave(heartbeat, reason).await;
+            return Pause::after_goodbye();
+        }
+        if is_passed_over {
+            heartbeat.rest(None).await;
+        } else {
+            self.tell_failure(&heartbeat, end);
+            heartbeat.rest(Some(end.exit())).await;
+        }
+        Pause::of(heartbeat)
+    }
+
+    fn tell_failure(&mut self, heartbeat: &HeartbeatHandle<WorkerHeartbeat>, end: &End) {
+        self.told.failed(self.output.under(&end.to_string(), MAX_ERROR_BYTES));
+        heartbeat.update(|worker| {
+            self.told.fill(worker);
+            // For registries that do not know exits.
+            worker.health_status = Some(heartbeat_contract::HealthStatus::Unhealthy);
+        });
     }
 
     fn pass_on(&mut self, Incoming { signal, is_from_terminal }: Incoming) {
@@ -217,8 +229,9 @@ impl<'a> Course<'a> {
         self.tell();
     }
 
-    /// What the command told before it ended, and nobody has read yet. Others may go on telling.
+    /// What the command put out and told before it ended, and nobody has read yet. Others may go on telling.
     async fn hear_the_rest(&mut self) {
+        self.output.end().await;
         for _ in 0..MAX_LAST_WORDS {
             let Some(notify) = &self.notify else { return };
             match tokio::time::timeout(LAST_WORDS, notify.recv()).await {

@@ -57,15 +57,6 @@ impl Member {
             }
         }
     }
-
-    /// Says goodbye when no run is left to say it: as a run of its own, since the number of the last one is used up.
-    pub(super) async fn leave(&self, reason: &str) {
-        let config = self.config.clone().initially(|worker| worker.status = None);
-        match start_worker_heartbeat_task(config) {
-            Ok(heartbeat) => drop(heartbeat.shutdown_because(reason).await),
-            Err(error) => tracing::error!(%error, "ending without a goodbye"),
-        }
-    }
 }
 
 pub(in crate::cli) fn host_name() -> String {

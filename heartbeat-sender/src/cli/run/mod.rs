@@ -4,10 +4,12 @@ mod course;
 mod end;
 mod member;
 mod output;
+mod pause;
 mod restarts;
 mod signals;
 mod tail;
 mod told;
+mod tolerance;
 mod watchdog;
 
 use std::io;
@@ -24,6 +26,7 @@ use self::output::Plan;
 pub(super) use self::restarts::Restart;
 use self::restarts::{Next, Restarts};
 use self::signals::Signals;
+use self::tolerance::Tolerance;
 use super::args::RunArgs;
 use super::signal::Signal;
 use super::{Failed, SIGNAL, WRAPPER, tell};
@@ -73,45 +76,51 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failed> {
 /// Runs the command as often as it should be, and returns what to exit with.
 async fn keep_running(args: &RunArgs, plan: Plan, member: &Member, signals: &mut Signals) -> io::Result<u8> {
     let mut restarts = Restarts::new(args.restart, args.restart_delay, args.restart_limit);
+    let mut tolerance = Tolerance::new(args.tolerate);
     let mut spread = Spread::of(member.id().as_str());
     loop {
         let began = monotonic();
-        let end = one_run(args, plan, member, signals).await?;
-        if end.was_asked_for() {
-            return Ok(end.code());
-        }
-        let after = match restarts.after(monotonic() - began, end.goodbye().is_none()) {
-            Next::Run { after } => after,
-            Next::End => return Ok(end.code()),
-            Next::GiveUp => {
+        let (course, end) = one_run(args, plan, member, signals).await?;
+        let (ran, has_failed) = (monotonic() - began, end.goodbye().is_none());
+        let next = if end.was_asked_for() { Next::End } else { restarts.after(ran, has_failed) };
+        let Next::Run { after } = next else {
+            if next == Next::GiveUp {
                 tell(format_args!("gave up after {} restarts in a row: {end}", args.restart_limit));
-                return Ok(end.code());
             }
+            course.end(&end).await;
+            return Ok(end.code());
         };
+        let is_passed_over = tolerance.passes_over(ran, has_failed);
+        let pause = course.pause(&end, is_passed_over).await;
         // Spread, so that what one fault ended everywhere does not begin everywhere at once.
         let after = after + spread.below(after / 10);
-        tracing::warn!(%end, ?after, "running the command again");
+        tracing::warn!(%end, is_passed_over, ?after, "running the command again");
         if let Some(signal) = asked_to_end_within(after, signals).await {
-            if end.goodbye().is_none() {
-                // Its death was told, for another run to make good.
-                member.leave(&signal.to_string()).await;
-            }
+            pause.leave(signal.to_string()).await;
             return Ok(SIGNAL.saturating_add(u8::try_from(signal.number()).unwrap_or(0)));
         }
+        pause.make_way().await;
     }
 }
 
-async fn one_run(args: &RunArgs, plan: Plan, member: &Member, signals: &mut Signals) -> io::Result<End> {
-    let (course, spawned) = Course::begin(args, plan, member)?;
-    match spawned {
-        Ok(child) => course.run(child, signals).await,
+/// Runs the command once; how it ended is not told yet.
+async fn one_run<'a>(
+    args: &'a RunArgs,
+    plan: Plan,
+    member: &Member,
+    signals: &mut Signals,
+) -> io::Result<(Course<'a>, End)> {
+    let (mut course, spawned) = Course::begin(args, plan, member)?;
+    let end = match spawned {
+        Ok(child) => course.run(child, signals).await?,
         Err(error) => {
             let program = args.command[0].to_string_lossy().into_owned();
             let end = End::NotStarted { program, error };
             tell(format_args!("{end}"));
-            Ok(course.end(end).await)
+            end
         }
-    }
+    };
+    Ok((course, end))
 }
 
 /// Waits between two runs; returns the signal that asks to end meanwhile, if one does.
