@@ -20,6 +20,7 @@ use super::pause::{Pause, leave};
 use super::signals::{Incoming, Signals};
 use super::told::Told;
 use super::watchdog::Watchdog;
+use crate::cli::SIGNAL;
 use crate::cli::args::RunArgs;
 use crate::cli::signal::Signal;
 use crate::clock::monotonic;
@@ -32,8 +33,9 @@ const MAX_ERROR_BYTES: usize = 1024;
 const LAST_WORDS: Duration = Duration::from_millis(10);
 const MAX_LAST_WORDS: usize = 1000;
 
-/// How long, once the command has ended as by a request, that request is waited for: a signal to the whole process group
-/// reaches the command, too, and its end may be noticed first.
+/// How long, once the command has ended as by a request, that request is waited for: who ends a tree of processes one by
+/// one, leaves first, sends it here later. A signal to the whole process group is never late: it is sent to all of it before
+/// any of it can be found to have ended.
 const LATE_SIGNAL: Duration = Duration::from_millis(100);
 
 /// One run.
@@ -116,7 +118,11 @@ impl<'a> Course<'a> {
             }
         };
         let too_soon = TooSoon::after(monotonic() - self.began, self.args.min_runtime);
-        if self.asked.is_none() && may_be_asked_for(status) {
+        // Nothing is passed on any more: the command's number may be another's by now.
+        while let Some(Incoming { signal, .. }) = signals.arrived() {
+            self.note(signal);
+        }
+        if self.asked.is_none() && looks_asked_for(status) {
             self.hear_late_signals(signals).await;
         }
         let asked = self.was_asked(status, monotonic());
@@ -178,7 +184,6 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Nothing is passed on: the command's number may be another's by now.
     async fn hear_late_signals(&mut self, signals: &mut Signals) {
         let heard = async {
             while self.asked.is_none() {
@@ -298,12 +303,10 @@ impl<'a> Course<'a> {
     }
 }
 
-/// Whether a program that was asked by a signal ends so: by that signal, or with a failure of whatever code.
-fn may_be_asked_for(status: ExitStatus) -> bool {
-    match status.signal() {
-        Some(number) => Signal::from_number(number).is_some_and(Signal::asks_to_end),
-        None => !status.success(),
-    }
+/// Whether an end tells of a signal that asked for it: by that signal, or by a code that names it, as a shell's does.
+fn looks_asked_for(status: ExitStatus) -> bool {
+    let number = status.signal().or_else(|| status.code()?.checked_sub(SIGNAL.into()));
+    number.and_then(Signal::from_number).is_some_and(Signal::asks_to_end)
 }
 
 /// The command, with what it inherits: all, but for another's sockets.
@@ -349,5 +352,23 @@ async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_that_name_a_request_are_waited_with_and_no_others() {
+        let by_signal = |number| looks_asked_for(ExitStatus::from_raw(number));
+        let with_code = |code: i32| looks_asked_for(ExitStatus::from_raw(code << 8));
+        for number in [1, 2, 3, 15] {
+            assert!(by_signal(number) && with_code(128 + number), "{number}");
+        }
+        for number in [6, 9, 11] {
+            assert!(!by_signal(number) && !with_code(128 + number), "{number}");
+        }
+        assert!([0, 1, 2, 3, 15, 127, 128, 255].into_iter().all(|code| !with_code(code)));
     }
 }

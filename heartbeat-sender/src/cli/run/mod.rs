@@ -65,16 +65,16 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failed> {
     }
     let member = Member::of(args)?;
     let wrapper = |error: io::Error| Failed::new(&error, WRAPPER);
-    // Before anything is started, so that no signal is lost.
-    let mut signals = Signals::listen().map_err(wrapper)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(wrapper)?;
-    let code = runtime.block_on(keep_running(args, plan, &member, &mut signals));
+    let code = runtime.block_on(keep_running(args, plan, &member));
     runtime.shutdown_background();
     code.map_err(wrapper)
 }
 
 /// Runs the command as often as it should be, and returns what to exit with.
-async fn keep_running(args: &RunArgs, plan: Plan, member: &Member, signals: &mut Signals) -> io::Result<u8> {
+async fn keep_running(args: &RunArgs, plan: Plan, member: &Member) -> io::Result<u8> {
+    // Before anything is started, so that no signal is lost.
+    let signals = &mut Signals::listen()?;
     let mut restarts = Restarts::new(args.restart, args.restart_delay, args.restart_limit);
     let mut tolerance = Tolerance::new(args.tolerate);
     let mut spread = Spread::of(member.id().as_str());

@@ -107,6 +107,18 @@ async fn a_signal_to_the_whole_group_is_a_request_to_end_and_no_death() {
 }
 
 #[tokio::test]
+async fn a_signal_to_the_whole_group_is_a_request_also_where_the_command_answers_it_with_a_code_of_its_own() {
+    for round in 0..20 {
+        let mut told = Told::start(&[], "trap 'exit 1' TERM; echo up; while :; do sleep 0.01; done").await;
+        assert_eq!(told.line().await, "up");
+        kill_process_group(told.pid(), Signal::TERM).unwrap();
+        let (beats, status) = told.until_the_end().await;
+        assert_eq!(status.code(), Some(1));
+        assert_eq!(goodbye(&beats), Some("exit 1"), "round {round}: {:?}", beats.last());
+    }
+}
+
+#[tokio::test]
 async fn an_end_that_is_asked_for_between_two_runs_is_a_goodbye_after_the_death() {
     let restart = ["--restart", "on-failure", "--restart-delay", "1h"];
     let mut told = Told::start(&restart, "exit 3").await;
