@@ -114,6 +114,8 @@ fn bad_usage_is_2_and_starts_nothing() {
         assert!(!file.0.exists(), "{options:?}");
     }
     assert_eq!(code(&["run"]), Some(2));
+    let zone = give(&["run", "--zone", "a b", "--", "true"]);
+    assert!(text(&zone.stderr).contains("' ' is not allowed in a zone"), "{}", text(&zone.stderr));
 }
 
 #[test]
