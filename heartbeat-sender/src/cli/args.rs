@@ -63,7 +63,7 @@ pub(super) struct Place {
     pub(super) endpoint: Option<String>,
 }
 
-/// Run a command, and beat for it as a worker while it runs.
+/// Run a command, and beat for it as a worker, or as a kind of your own, while it runs.
 ///
 /// The command keeps its standard input, its terminal and its exit code, and gets every signal that is sent here; no
 /// registry ever changes what becomes of it. By the protocol of sd_notify(3), on the socket in NOTIFY_SOCKET, it may tell
@@ -82,6 +82,10 @@ pub(super) struct RunArgs {
     /// Who beats [default: host name and program, as in gpu7-python3; two of the same need ids of their own].
     #[arg(long, env = "HEARTBEAT_ID")]
     pub(super) id: Option<MemberId>,
+    /// As which kind of member: a worker, or a kind of your own that the registry knows, with the fields of a worker and the
+    /// id in KIND_id.
+    #[arg(long, env = "HEARTBEAT_KIND", default_value = "worker", value_parser = kind)]
+    pub(super) kind: Kind,
     /// How often to beat, 100ms to 24h.
     #[arg(long, env = "HEARTBEAT_INTERVAL", value_name = "DURATION", default_value = "30s", value_parser = interval)]
     pub(super) interval: Duration,

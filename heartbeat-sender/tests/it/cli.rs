@@ -41,7 +41,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn every_flag_that_lasts_has_an_environment_variable() {
     for (command, flags) in [
-        ("run", &["REGISTRY", "TOKEN_FILE", "ID", "INTERVAL", "HIVE", "ZONE", "ENDPOINT", "VERBOSE"][..]),
+        ("run", &["REGISTRY", "TOKEN_FILE", "ID", "KIND", "INTERVAL", "HIVE", "ZONE", "ENDPOINT", "VERBOSE"][..]),
         ("run", &["RUN_READY", "RUN_WATCHDOG", "RUN_WATCHDOG_KILL", "RUN_METADATA", "RUN_NO_OUTPUT", "RUN_TAIL"]),
         (
             "run",

@@ -2,6 +2,7 @@
 
 mod course;
 mod end;
+mod kind;
 mod member;
 mod output;
 mod pause;

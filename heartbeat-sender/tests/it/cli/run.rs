@@ -94,6 +94,8 @@ fn bad_usage_is_2_and_starts_nothing() {
     let file = Scratch::new("usage");
     for options in [
         &["--id", "a b"][..],
+        &["--kind", "hive"],
+        &["--kind", "stat"],
         &["--registry", "ftp://queen"],
         &["--registry", "queen"],
         &["--interval", "30"],
