@@ -11,21 +11,54 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub const MAX_ID_BYTES: usize = 128;
 
 /// Why a text is no id: ids are 1 to 128 of `A-Z a-z 0-9 . _ : @ -`, the first one a letter or digit.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidId {
     /// The text is empty.
-    #[error("an id must not be empty")]
     Empty,
     /// The text has this many bytes.
-    #[error("{0} bytes are too long for an id (at most {MAX_ID_BYTES})")]
     TooLong(usize),
     /// The text starts with this character.
-    #[error("{0:?} is not allowed as the first character of an id")]
     First(char),
     /// The text contains this character.
-    #[error("{0:?} is not allowed in an id")]
     Character(char),
+}
+
+/// Why a text is no zone: the rules are those of ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidZone(InvalidId);
+
+impl InvalidId {
+    fn say(&self, what: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "{what} must not be empty"),
+            Self::TooLong(bytes) => write!(f, "{bytes} bytes are too long for {what} (at most {MAX_ID_BYTES})"),
+            Self::First(first) => write!(f, "{first:?} is not allowed as the first character of {what}"),
+            Self::Character(other) => write!(f, "{other:?} is not allowed in {what}"),
+        }
+    }
+}
+
+impl fmt::Display for InvalidId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.say("an id", f)
+    }
+}
+
+impl fmt::Display for InvalidZone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.say("a zone", f)
+    }
+}
+
+impl std::error::Error for InvalidId {}
+
+impl std::error::Error for InvalidZone {}
+
+impl From<InvalidId> for InvalidZone {
+    fn from(invalid: InvalidId) -> Self {
+        Self(invalid)
+    }
 }
 
 fn check(text: &str) -> Result<(), InvalidId> {
@@ -44,23 +77,23 @@ fn check(text: &str) -> Result<(), InvalidId> {
 }
 
 macro_rules! id_type {
-    ($(#[$meta:meta])* $name:ident) => {
+    ($(#[$meta:meta])* $name:ident, $what:literal, $invalid:ident) => {
         $(#[$meta])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Parses an id.
+            #[doc = concat!("Parses ", $what, ".")]
             ///
             /// # Errors
             /// If the text is empty, too long, or has a character outside the charset of [`InvalidId`].
-            pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
+            pub fn new(text: impl AsRef<str>) -> Result<Self, $invalid> {
                 let text = text.as_ref();
                 check(text)?;
                 Ok(Self(Arc::from(text)))
             }
 
-            /// The id as text.
+            /// The text it was parsed from.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -92,17 +125,17 @@ macro_rules! id_type {
         }
 
         impl FromStr for $name {
-            type Err = InvalidId;
+            type Err = $invalid;
 
-            fn from_str(text: &str) -> Result<Self, InvalidId> {
+            fn from_str(text: &str) -> Result<Self, $invalid> {
                 Self::new(text)
             }
         }
 
         impl TryFrom<&str> for $name {
-            type Error = InvalidId;
+            type Error = $invalid;
 
-            fn try_from(text: &str) -> Result<Self, InvalidId> {
+            fn try_from(text: &str) -> Result<Self, $invalid> {
                 Self::new(text)
             }
         }
@@ -120,7 +153,7 @@ macro_rules! id_type {
                     type Value = $name;
 
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("an id")
+                        f.write_str($what)
                     }
 
                     fn visit_str<E: de::Error>(self, text: &str) -> Result<$name, E> {
@@ -144,19 +177,19 @@ id_type! {
     /// assert_eq!(refused.to_string(), "' ' is not allowed in an id");
     /// ```
     #[doc(alias = "WorkerId")]
-    MemberId
+    MemberId, "an id", InvalidId
 }
 
 id_type! {
     /// Names a failure domain: a rack, a data centre. Members that name none are in `default`.
-    Zone
+    Zone, "a zone", InvalidZone
 }
 
 id_type! {
     /// Names one event log, so that a number from another log is not taken for one of this.
     ///
     /// It must not contain a `-`: see [`EventId`](crate::EventId).
-    LogId
+    LogId, "an id", InvalidId
 }
 
 impl Default for Zone {
@@ -179,5 +212,14 @@ mod tests {
         assert_eq!(MemberId::new("x".repeat(129)), Err(InvalidId::TooLong(129)));
         assert!(MemberId::new("x".repeat(128)).is_ok());
         assert!(MemberId::new("A9.a_b:c@d-e").is_ok());
+    }
+
+    #[test]
+    fn a_text_that_is_no_zone_is_told_so() {
+        let told = |text: &str| Zone::new(text).unwrap_err().to_string();
+        assert_eq!(told("a b"), "' ' is not allowed in a zone");
+        assert_eq!(told(""), "a zone must not be empty");
+        assert_eq!(told("-a"), "'-' is not allowed as the first character of a zone");
+        assert_eq!(told(&"x".repeat(129)), "129 bytes are too long for a zone (at most 128)");
     }
 }

@@ -65,7 +65,7 @@ pub use exit::{Exit, ProcessExit};
 pub use explanation::{Explanation, NextChange, NextStep, Rule};
 pub use history::{HistoryEntry, HistoryPage};
 pub use hive::HiveHeartbeat;
-pub use id::{InvalidId, LogId, MAX_ID_BYTES, MemberId, Zone};
+pub use id::{InvalidId, InvalidZone, LogId, MAX_ID_BYTES, MemberId, Zone};
 pub use kind::{InvalidKind, Kind};
 pub use metadata::{InvalidMetadata, MAX_METADATA_BYTES, Metadata};
 pub use payload::Payload;

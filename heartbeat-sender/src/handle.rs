@@ -12,6 +12,8 @@ use crate::asked::Asked;
 use crate::clock::monotonic;
 use crate::config::{Collector, check_pace};
 use crate::journal::Causes;
+#[cfg(all(feature = "cli", unix))]
+use crate::shared::Wish;
 use crate::shared::{Ending, Shared};
 use crate::sleep::SleepClock;
 use crate::stamp::Whereabouts;
@@ -263,8 +265,28 @@ impl<P: Payload> HeartbeatHandle<P> {
         self.end(Ending::Exit(exit)).await
     }
 
+    /// Lets the loop rest: it beats no more, after it has told how the process ended if that is given, until it is ended by
+    /// a goodbye of this same run, or [stopped](Self::stop).
+    #[cfg(all(feature = "cli", unix))]
+    pub(crate) async fn rest(&self, exit: Option<Exit>) {
+        let mut outcomes = self.outcomes.clone();
+        self.shared.wish(Wish::Rest(exit));
+        while exit.is_some() && !outcomes.latest().is_final() && outcomes.next().await.is_some() {}
+    }
+
+    /// Ends the loop without a word, and waits for that.
+    #[cfg(all(feature = "cli", unix))]
+    pub(crate) async fn stop(self) {
+        self.shared.wish(Wish::Stop);
+        self.ended().await;
+    }
+
     async fn end(self, ending: Ending) -> Outcome {
         self.shared.end(ending);
+        self.ended().await
+    }
+
+    async fn ended(self) -> Outcome {
         let last = self.outcomes.clone().end().await;
         let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(driver) = driver {

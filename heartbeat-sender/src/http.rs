@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+#[cfg(all(feature = "cli", unix))]
+use heartbeat_contract::Kind;
 use heartbeat_contract::{Ack, Payload, routes};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
@@ -107,6 +109,19 @@ impl HttpTransport {
             return Err(ConfigError::TwoBearerTokens);
         }
         Ok(())
+    }
+
+    /// Without the further registries, and these.
+    #[cfg(all(feature = "cli", unix))]
+    pub(crate) fn split(mut self) -> (Self, Vec<Self>) {
+        let further = std::mem::take(&mut self.fallbacks);
+        (self, further)
+    }
+
+    /// Sends a beat of a kind that is no type here.
+    #[cfg(all(feature = "cli", unix))]
+    pub(crate) async fn post_of_kind(&self, kind: &Kind, beat: Vec<u8>) -> Result<Ack, SendError> {
+        self.post(&routes::beat(kind), beat, |answer| answer.read()).await
     }
 
     /// Sends many beats in one request.

@@ -16,7 +16,7 @@ use crate::config::Fill;
 use crate::handle::HeartbeatTask;
 use crate::journal::{Causes, Journal, Line};
 use crate::route::Route;
-use crate::shared::{Edition, Ending, Shared, Words};
+use crate::shared::{Edition, Ending, Shared, Wish, Words};
 use crate::sleep::Sleep;
 use crate::spread::Spread;
 use crate::stamp::{Mark, Stale, Stamp};
@@ -47,21 +47,20 @@ where
     let shutdown = pin!(shutdown);
     let end = tokio::select! {
         biased;
-        ending = shared.asked_to_end() => End::Asked(ending),
-        () = shutdown => End::Asked(Ending::Goodbye(DEFAULT_REASON.to_owned())),
+        wish = shared.asked_to_end() => End::Asked(wish),
+        () = shutdown => End::Asked(Wish::End(Ending::Goodbye(DEFAULT_REASON.to_owned()))),
         newest = run.beat_on() => End::Superseded(newest),
         () = shared.watch_runtime() => unreachable!("it is watched for ever"),
     };
-    let outcome = match end {
-        End::Asked(ending) => run.end(ending).await,
-        End::Superseded(newest) => Outcome::Superseded { newest },
-    };
-    run.tell(outcome.clone());
-    outcome
+    match end {
+        End::Asked(wish) => run.end(wish).await,
+        End::Superseded(newest) => run.tell(Outcome::Superseded { newest }),
+    }
+    run.latest()
 }
 
 enum End {
-    Asked(Ending),
+    Asked(Wish),
     Superseded(u64),
 }
 
@@ -196,8 +195,26 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
         Stamped { seq, beat: payload, edition: snapshot.edition, is_repeated: false }
     }
 
+    /// Ends as it is asked to, after a rest if it is asked for that.
+    async fn end(&mut self, mut wish: Wish) {
+        while let Wish::Rest(exit) = wish {
+            if let Some(exit) = exit {
+                let outcome = self.tell_last(Ending::Exit(exit)).await;
+                self.tell(outcome);
+            }
+            if matches!(self.latest(), Outcome::Superseded { .. }) {
+                return;
+            }
+            wish = self.shared.asked_to_end().await;
+        }
+        if let Wish::End(ending) = wish {
+            let outcome = self.tell_last(ending).await;
+            self.tell(outcome);
+        }
+    }
+
     /// Sends the last beat, a goodbye or not.
-    async fn end(&mut self, ending: Ending) -> Outcome {
+    async fn tell_last(&mut self, ending: Ending) -> Outcome {
         let last = self.next_beat(Due::OffSchedule, Some(ending.clone()));
         let deadline = monotonic() + GOODBYE_TIMEOUT;
         let mut acknowledged = false;
@@ -218,6 +235,10 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
             Ending::Goodbye(reason) => Outcome::Left { reason, acknowledged },
             Ending::Exit(exit) => Outcome::Exited { exit, acknowledged },
         }
+    }
+
+    fn latest(&self) -> Outcome {
+        self.outcomes.borrow().clone()
     }
 
     pub(crate) fn tell(&mut self, outcome: Outcome) {
@@ -258,5 +279,64 @@ where
     match tokio::time::timeout(limit, transport.send(beat)).await {
         Ok(answer) => answer,
         Err(_) => Err(SendError::timeout(limit)),
+    }
+}
+
+#[cfg(all(test, feature = "cli", unix))]
+mod tests {
+    use heartbeat_contract::{Exit, WorkerHeartbeat};
+    use tokio::sync::mpsc::Receiver;
+
+    use super::*;
+    use crate::channel::Delivery;
+    use crate::{ChannelTransport, HeartbeatHandle, WorkerHeartbeatConfig, spawn_on, system_clock};
+
+    const EXIT: Exit = Exit { pid: Some(7), exit_code: Some(3), signal: None };
+
+    /// A loop whose first beat was acknowledged, and that rests.
+    async fn resting(exit: Option<Exit>) -> (HeartbeatHandle<WorkerHeartbeat>, Receiver<Delivery<WorkerHeartbeat>>) {
+        let (transport, mut deliveries) = ChannelTransport::new(1);
+        let config = WorkerHeartbeatConfig::in_process("worker-1");
+        let handle = spawn_on(&tokio::runtime::Handle::current(), config, transport).unwrap();
+        acknowledge(deliveries.recv().await.unwrap());
+        let told = tokio::spawn({
+            let handle = handle.clone();
+            async move { handle.rest(exit).await }
+        });
+        if exit.is_some() {
+            let last = acknowledge(deliveries.recv().await.unwrap());
+            assert_eq!(last.beat.unwrap().exit, exit);
+        }
+        told.await.unwrap();
+        (handle, deliveries)
+    }
+
+    fn acknowledge(delivery: Delivery<WorkerHeartbeat>) -> WorkerHeartbeat {
+        let (server_time, directives) = (system_clock(), Vec::new());
+        delivery.answer.send(Ok(Ack { acknowledged: true, server_time, next_in_ms: 30_000, directives }));
+        delivery.beat
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_rests_beats_no_more_and_its_goodbye_is_of_the_same_run() {
+        for (exit, seq) in [(Some(EXIT), 2), (None, 1)] {
+            let (handle, mut deliveries) = resting(exit).await;
+            handle.beat_now();
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+            assert!(deliveries.try_recv().is_err());
+            let leaving = tokio::spawn(handle.shutdown_because("SIGTERM"));
+            let goodbye = acknowledge(deliveries.recv().await.unwrap()).beat.unwrap();
+            assert_eq!((goodbye.seq, goodbye.exit, goodbye.leaving.as_deref()), (Some(seq), None, Some("SIGTERM")));
+            assert!(matches!(leaving.await.unwrap(), Outcome::Left { acknowledged: true, .. }));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_is_stopped_says_nothing_more() {
+        for exit in [Some(EXIT), None] {
+            let (handle, mut deliveries) = resting(exit).await;
+            handle.stop().await;
+            assert!(deliveries.recv().await.is_none());
+        }
     }
 }

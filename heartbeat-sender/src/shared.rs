@@ -32,7 +32,21 @@ struct Desired<P> {
     /// Whether news waits to be told, so that more of it is told together with it.
     has_news: bool,
     edition: Edition,
-    ending: Option<Ending>,
+    wish: Option<Wish>,
+}
+
+/// What a loop is asked to do instead of beating on.
+#[derive(Clone, Debug)]
+pub(crate) enum Wish {
+    /// To tell a last time, and end.
+    End(Ending),
+    /// To tell how the process ended, if that is to be told, and wait in silence for the wish to end: whoever runs the
+    /// process again does not know yet whether another run tells the rest, or this one's goodbye does.
+    #[cfg_attr(not(all(feature = "cli", unix)), expect(dead_code, reason = "what rests is a wrapper"))]
+    Rest(Option<Exit>),
+    /// To end without a word.
+    #[cfg_attr(not(all(feature = "cli", unix)), expect(dead_code, reason = "what rests is a wrapper"))]
+    Stop,
 }
 
 /// How a run ends.
@@ -93,7 +107,7 @@ impl<P: Payload> Shared<P> {
                 asked: false,
                 has_news: false,
                 edition: Edition::default(),
-                ending: None,
+                wish: None,
             }),
             news: Notify::new(),
             leave: Notify::new(),
@@ -156,7 +170,15 @@ impl<P: Payload> Shared<P> {
 
     /// Asks for the end; the first one stands.
     pub(crate) fn end(&self, ending: Ending) {
-        self.lock().ending.get_or_insert(ending);
+        self.wish(Wish::End(ending));
+    }
+
+    pub(crate) fn wish(&self, wish: Wish) {
+        let mut desired = self.lock();
+        if matches!(desired.wish, None | Some(Wish::Rest(_))) {
+            desired.wish = Some(wish);
+        }
+        drop(desired);
         self.leave.notify_one();
     }
 
@@ -188,11 +210,11 @@ impl<P: Payload> Shared<P> {
         self.news.notified().await;
     }
 
-    /// Waits for the wish to end. Only one may wait at a time.
-    pub(crate) async fn asked_to_end(&self) -> Ending {
+    /// Waits for the wish to end, and takes it. Only one may wait at a time.
+    pub(crate) async fn asked_to_end(&self) -> Wish {
         loop {
-            if let Some(ending) = self.lock().ending.clone() {
-                return ending;
+            if let Some(wish) = self.lock().wish.take() {
+                return wish;
             }
             self.leave.notified().await;
         }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use heartbeat_contract::{
-    EventBody, EventsPage, HealthState, HiveHeartbeat, Kind, MemberId, MemberView, WorkerHeartbeat,
+    EventBody, EventsPage, HealthState, HiveHeartbeat, Kind, MemberId, MemberView, Payload, WorkerHeartbeat,
 };
 use heartbeat_registry::client::Client;
 use heartbeat_registry::http::{self, Api, Secret, ServeConfig, Tokens};
@@ -36,6 +36,13 @@ impl RealRegistry {
         let fleet = Fleet::start(FleetConfig::default()).unwrap();
         let app = http::router(&fleet);
         Self::serve(address, fleet, app).await
+    }
+
+    /// On any free port, for members of this kind alone.
+    pub(crate) async fn start_for<P: Payload>() -> Self {
+        let fleet = Fleet::start(FleetConfig::default()).unwrap();
+        let app = Api::new(&fleet).kind::<P>().router();
+        Self::serve("127.0.0.1:0".parse().unwrap(), fleet, app).await
     }
 
     /// On any free port, for those with tokens. The client is the operator's.

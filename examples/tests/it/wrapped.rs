@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use heartbeat_contract::{Cause, EventBody, HealthState, Kind, MemberId, MemberView};
+use heartbeat_contract::{BeatInfo, Cause, EventBody, HealthState, Kind, MemberId, MemberView, Payload};
 use heartbeat_registry::http::{Secret, Token, TokenFile, Tokens};
 use jiff::Timestamp;
 use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::real_registry::RealRegistry;
@@ -165,6 +166,85 @@ async fn each_run_of_a_restarted_command_is_a_new_incarnation() {
     registry.until_healthy("worker-1").await;
     program.signal(Signal::TERM);
     assert_eq!(program.code().await, Some(143));
+    registry.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_between_two_runs_is_the_goodbye_of_the_run_that_died_and_no_restart() {
+    let registry = RealRegistry::start().await;
+    let restart = ["--restart", "on-failure", "--restart-delay", "1h"];
+    let program = Sender::wrap(&registry.url, "worker-1", &restart, "exit 3");
+    let dead = registry.until_worker("worker-1", "a death", |view| view.cause == Some(Cause::ProcessDead)).await;
+    program.signal(Signal::TERM);
+    assert_eq!(program.code().await, Some(143));
+    let left = registry.client.member(&Kind::WORKER, &MemberId::new("worker-1").unwrap()).await.unwrap();
+    assert_eq!((left.state, field(&left, "/beat/leaving")), (HealthState::Left, &"SIGTERM".into()));
+    assert_eq!((left.restarts, left.incarnation), (0, dead.incarnation));
+    registry.stop().await;
+}
+
+#[tokio::test]
+async fn a_tolerated_failure_shows_as_a_restart_and_as_no_death() {
+    let registry = RealRegistry::start().await;
+    let restart = ["--restart", "on-failure", "--restart-delay", "10ms", "--tolerate", "1"];
+    let mut program = Sender::wrap(&registry.url, "worker-1", &restart, "echo up; read go; exit 3");
+    assert_eq!(program.line().await, "up");
+    registry.until_healthy("worker-1").await;
+    program.go_on().await;
+    assert_eq!(program.line().await, "up");
+    registry.until_worker("worker-1", "another run", |view| view.restarts == 1).await;
+    let told = registry.until_event("the restart", |body| matches!(body, EventBody::Restarted { .. })).await.events;
+    let is_worse = |body: &EventBody| matches!(body, EventBody::Transition { to, .. } if *to > HealthState::Healthy);
+    assert!(!told.iter().any(|event| is_worse(&event.body)), "{told:?}");
+    program.go_on().await;
+    registry
+        .until_event("a death", |body| matches!(body, EventBody::Transition { cause: Some(Cause::ProcessDead), .. }))
+        .await;
+    program.signal(Signal::TERM);
+    assert_eq!(program.code().await, Some(143));
+    registry.stop().await;
+}
+
+/// A kind of this test's own.
+#[derive(Clone, Serialize, Deserialize)]
+struct JobHeartbeat {
+    job_id: MemberId,
+    #[serde(default)]
+    beat: Option<BeatInfo>,
+    #[serde(default)]
+    queue_depth: Option<u32>,
+    #[serde(default)]
+    last_error: Option<String>,
+}
+
+impl Payload for JobHeartbeat {
+    const KIND: Kind = Kind::from_static("job");
+    const ID_FIELD: &'static str = "job_id";
+
+    fn id(&self) -> &MemberId {
+        &self.job_id
+    }
+
+    fn beat(&self) -> Option<&BeatInfo> {
+        self.beat.as_ref()
+    }
+
+    fn set_beat(&mut self, beat: BeatInfo) {
+        self.beat = Some(beat);
+    }
+}
+
+#[tokio::test]
+async fn a_command_can_be_of_a_kind_of_ones_own() {
+    let registry = RealRegistry::start_for::<JobHeartbeat>().await;
+    let script = r#""$SENDER" notify X_HEARTBEAT_QUEUE_DEPTH=7; exit 3"#;
+    // Of two registries, the first is not there.
+    let urls = format!("{NOWHERE},{}", registry.url);
+    let args = ["run", "--registry", &urls, "--kind", "job", "--id", "job-1", "--", "sh", "-c", script];
+    assert_eq!(Sender::start(&args).code().await, Some(3));
+    let dead = registry.client.member(&JobHeartbeat::KIND, &MemberId::new("job-1").unwrap()).await.unwrap();
+    assert_eq!((dead.state, dead.cause), (HealthState::Critical, Some(Cause::ProcessDead)));
+    assert_eq!((field(&dead, "/queue_depth"), field(&dead, "/last_error")), (&7.into(), &"exit 3".into()));
     registry.stop().await;
 }
 

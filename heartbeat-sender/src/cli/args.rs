@@ -63,7 +63,7 @@ pub(super) struct Place {
     pub(super) endpoint: Option<String>,
 }
 
-/// Run a command, and beat for it as a worker while it runs.
+/// Run a command, and beat for it as a worker, or as a kind of your own, while it runs.
 ///
 /// The command keeps its standard input, its terminal and its exit code, and gets every signal that is sent here; no
 /// registry ever changes what becomes of it. By the protocol of sd_notify(3), on the socket in NOTIFY_SOCKET, it may tell
@@ -82,6 +82,10 @@ pub(super) struct RunArgs {
     /// Who beats [default: host name and program, as in gpu7-python3; two of the same need ids of their own].
     #[arg(long, env = "HEARTBEAT_ID")]
     pub(super) id: Option<MemberId>,
+    /// As which kind of member: a worker, or a kind of your own that the registry knows, with the fields of a worker and the
+    /// id in KIND_id.
+    #[arg(long, env = "HEARTBEAT_KIND", default_value = "worker", value_parser = kind)]
+    pub(super) kind: Kind,
     /// How often to beat, 100ms to 24h.
     #[arg(long, env = "HEARTBEAT_INTERVAL", value_name = "DURATION", default_value = "30s", value_parser = interval)]
     pub(super) interval: Duration,
@@ -119,6 +123,13 @@ pub(super) struct RunArgs {
     /// Give up after so many restarts in a row without a run of a minute.
     #[arg(long, env = "HEARTBEAT_RUN_RESTART_LIMIT", value_name = "N", default_value_t = 10)]
     pub(super) restart_limit: u32,
+    /// With --restart, say nothing of so many failed runs in a row that another run follows: that run's beats show a restart,
+    /// and no death is told. The row ends with a run of a minute, or with success.
+    #[arg(long, env = "HEARTBEAT_RUN_TOLERATE", value_name = "N", default_value_t = 0)]
+    pub(super) tolerate: u32,
+    /// A run that ends with success sooner than this has failed, unless its end was asked for: for commands that are to stay.
+    #[arg(long, env = "HEARTBEAT_RUN_MIN_RUNTIME", value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub(super) min_runtime: Duration,
     /// How long the command may take to end where this program asks it to, before SIGKILL; signals that are only passed on
     /// have no such bound. An end within this time of INT, QUIT or HUP was asked for.
     #[arg(long, env = "HEARTBEAT_RUN_STOP_GRACE", value_name = "DURATION", default_value = "10s", value_parser = duration)]

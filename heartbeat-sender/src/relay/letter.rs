@@ -73,7 +73,7 @@ fn tell_hive(fields: &mut Fields, hive_id: &MemberId) -> serde_json::Result<()> 
 }
 
 /// By the custom that all kinds follow.
-fn id_field(kind: &Kind) -> String {
+pub(crate) fn id_field(kind: &Kind) -> String {
     match kind {
         kind if *kind == Kind::WORKER => WorkerHeartbeat::ID_FIELD.to_owned(),
         kind if *kind == Kind::HIVE => HiveHeartbeat::ID_FIELD.to_owned(),

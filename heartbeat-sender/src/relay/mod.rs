@@ -2,7 +2,7 @@
 
 mod connection;
 mod gathering;
-mod letter;
+pub(crate) mod letter;
 mod socket;
 mod upstream;
 mod way;

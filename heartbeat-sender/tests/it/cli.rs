@@ -41,9 +41,19 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn every_flag_that_lasts_has_an_environment_variable() {
     for (command, flags) in [
-        ("run", &["REGISTRY", "TOKEN_FILE", "ID", "INTERVAL", "HIVE", "ZONE", "ENDPOINT", "VERBOSE"][..]),
+        ("run", &["REGISTRY", "TOKEN_FILE", "ID", "KIND", "INTERVAL", "HIVE", "ZONE", "ENDPOINT", "VERBOSE"][..]),
         ("run", &["RUN_READY", "RUN_WATCHDOG", "RUN_WATCHDOG_KILL", "RUN_METADATA", "RUN_NO_OUTPUT", "RUN_TAIL"]),
-        ("run", &["RUN_RESTART", "RUN_RESTART_DELAY", "RUN_RESTART_LIMIT", "RUN_STOP_GRACE"]),
+        (
+            "run",
+            &[
+                "RUN_RESTART",
+                "RUN_RESTART_DELAY",
+                "RUN_RESTART_LIMIT",
+                "RUN_STOP_GRACE",
+                "RUN_MIN_RUNTIME",
+                "RUN_TOLERATE",
+            ],
+        ),
         ("run", &["RUN_ON_DRAIN", "RUN_ON_SHUTDOWN"]),
         ("hive", &["REGISTRY", "TOKEN_FILE", "HIVE", "INTERVAL", "ZONE", "ENDPOINT", "HIVE_WATCH", "HIVE_RELAY"]),
         ("hive", &["HIVE_RELAY_MODE", "VERBOSE"]),

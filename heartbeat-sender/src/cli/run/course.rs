@@ -13,11 +13,13 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::Ready;
-use super::end::End;
+use super::end::{End, TooSoon};
 use super::member::Member;
 use super::output::{Output, Plan, ReadyLine};
+use super::pause::{Pause, leave};
 use super::signals::{Incoming, Signals};
 use super::told::Told;
+use crate::cli::SIGNAL;
 use crate::cli::args::RunArgs;
 use crate::cli::signal::Signal;
 use crate::clock::monotonic;
@@ -30,8 +32,9 @@ const MAX_ERROR_BYTES: usize = 1024;
 const LAST_WORDS: Duration = Duration::from_millis(10);
 const MAX_LAST_WORDS: usize = 1000;
 
-/// How long, once the command has ended as by a request, that request is waited for: a signal to the whole process group
-/// reaches the command, too, and its end may be noticed first.
+/// How long, once the command has ended as by a request, that request is waited for: who ends a tree of processes one by
+/// one, leaves first, sends it here later. A signal to the whole process group is never late: it is sent to all of it before
+/// any of it can be found to have ended.
 const LATE_SIGNAL: Duration = Duration::from_millis(100);
 
 /// One run.
@@ -45,6 +48,7 @@ pub(super) struct Course<'a> {
     told: Told,
     watchdog: Option<Watchdog>,
     pid: u32,
+    began: Instant,
     /// Whether the end is asked for, and until when one that comes counts as asked for.
     asked: Option<Asked>,
     /// Whether it is being ended since it missed its watchdog.
@@ -87,6 +91,7 @@ impl<'a> Course<'a> {
             told,
             watchdog: args.watchdog.map(Watchdog::new),
             pid: spawned.as_ref().ok().and_then(Child::id).unwrap_or(0),
+            began: monotonic(),
             asked: None,
             missed_watchdog: false,
             kill_at: None,
@@ -97,8 +102,8 @@ impl<'a> Course<'a> {
         Ok((course, spawned))
     }
 
-    /// Stays with the command until it has ended, and tells how.
-    pub(super) async fn run(mut self, mut child: Child, signals: &mut Signals) -> io::Result<End> {
+    /// Stays with the command until it has ended.
+    pub(super) async fn run(&mut self, mut child: Child, signals: &mut Signals) -> io::Result<End> {
         let status = loop {
             tokio::select! {
                 biased;
@@ -111,39 +116,56 @@ impl<'a> Course<'a> {
                 () = at(self.kill_at) => self.kill(),
             }
         };
-        if self.asked.is_none() && may_be_asked_for(status) {
+        let too_soon = TooSoon::after(monotonic() - self.began, self.args.min_runtime);
+        // Nothing is passed on any more: the command's number may be another's by now.
+        while let Some(Incoming { signal, .. }) = signals.arrived() {
+            self.note(signal);
+        }
+        if self.asked.is_none() && looks_asked_for(status) {
             self.hear_late_signals(signals).await;
         }
         let asked = self.was_asked(status, monotonic());
-        let end = End::Ended { pid: self.pid, status, asked, missed_watchdog: self.missed_watchdog && !asked };
-        Ok(self.end(end).await)
+        let missed_watchdog = self.missed_watchdog && !asked;
+        Ok(End::Ended { pid: self.pid, status, asked, missed_watchdog, too_soon })
     }
 
-    /// Tells how it ended.
-    pub(super) async fn end(mut self, end: End) -> End {
-        self.output.end().await;
+    /// Tells how it ended, where no other run follows.
+    pub(super) async fn end(mut self, end: &End) {
         self.hear_the_rest().await;
-        let goodbye = end.goodbye();
-        if goodbye.is_none() {
-            self.told.failed(self.output.under(&end.to_string(), MAX_ERROR_BYTES));
-        }
-        let Some(heartbeat) = self.heartbeat.take() else { return end };
-        let told = &self.told;
-        heartbeat.update(|worker| told.fill(worker));
-        match goodbye {
-            Some(reason) => {
-                // What it was at is no news of one that is gone.
-                heartbeat.update(|worker| worker.status = None);
-                heartbeat.progress().busy(false);
-                heartbeat.shutdown_because(reason).await
-            }
+        let Some(heartbeat) = self.heartbeat.take() else { return };
+        match end.goodbye() {
+            Some(reason) => leave(heartbeat, reason).await,
             None => {
-                // For registries that do not know exits.
-                heartbeat.update(|worker| worker.health_status = Some(heartbeat_contract::HealthStatus::Unhealthy));
-                heartbeat.shutdown_as_exited(end.exit()).await
+                self.tell_failure(&heartbeat, end);
+                heartbeat.shutdown_as_exited(end.exit()).await;
             }
-        };
-        end
+        }
+    }
+
+    /// Tells how it ended, unless that is passed over, where another run is to follow.
+    pub(super) async fn pause(mut self, end: &End, is_passed_over: bool) -> Pause {
+        self.hear_the_rest().await;
+        let Some(heartbeat) = self.heartbeat.take() else { return Pause::after_goodbye() };
+        if let Some(reason) = end.goodbye() {
+            leave(heartbeat, reason).await;
+            return Pause::after_goodbye();
+        }
+        if is_passed_over {
+            heartbeat.rest(None).await;
+        } else {
+            self.tell_failure(&heartbeat, end);
+            heartbeat.rest(Some(end.exit())).await;
+        }
+        Pause::of(heartbeat)
+    }
+
+    fn tell_failure(&mut self, heartbeat: &HeartbeatHandle<WorkerHeartbeat>, end: &End) {
+        self.told.failed(self.output.under(&end.to_string(), MAX_ERROR_BYTES));
+        heartbeat.update(|worker| {
+            self.told.fill(worker);
+            // For registries that do not know exits.
+            worker.health_status = Some(heartbeat_contract::HealthStatus::Unhealthy);
+        });
     }
 
     fn pass_on(&mut self, Incoming { signal, is_from_terminal }: Incoming) {
@@ -161,7 +183,6 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Nothing is passed on: the command's number may be another's by now.
     async fn hear_late_signals(&mut self, signals: &mut Signals) {
         let heard = async {
             while self.asked.is_none() {
@@ -212,8 +233,9 @@ impl<'a> Course<'a> {
         self.tell();
     }
 
-    /// What the command told before it ended, and nobody has read yet. Others may go on telling.
+    /// What the command put out and told before it ended, and nobody has read yet. Others may go on telling.
     async fn hear_the_rest(&mut self) {
+        self.output.end().await;
         for _ in 0..MAX_LAST_WORDS {
             let Some(notify) = &self.notify else { return };
             match tokio::time::timeout(LAST_WORDS, notify.recv()).await {
@@ -280,12 +302,10 @@ impl<'a> Course<'a> {
     }
 }
 
-/// Whether a program that was asked by a signal ends so: by that signal, or with a failure of whatever code.
-fn may_be_asked_for(status: ExitStatus) -> bool {
-    match status.signal() {
-        Some(number) => Signal::from_number(number).is_some_and(Signal::asks_to_end),
-        None => !status.success(),
-    }
+/// Whether an end tells of a signal that asked for it: by that signal, or by a code that names it, as a shell's does.
+fn looks_asked_for(status: ExitStatus) -> bool {
+    let number = status.signal().or_else(|| status.code()?.checked_sub(SIGNAL.into()));
+    number.and_then(Signal::from_number).is_some_and(Signal::asks_to_end)
 }
 
 /// The command, with what it inherits: all, but for another's sockets.
@@ -331,5 +351,23 @@ async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_that_name_a_request_are_waited_with_and_no_others() {
+        let by_signal = |number| looks_asked_for(ExitStatus::from_raw(number));
+        let with_code = |code: i32| looks_asked_for(ExitStatus::from_raw(code << 8));
+        for number in [1, 2, 3, 15] {
+            assert!(by_signal(number) && with_code(128 + number), "{number}");
+        }
+        for number in [6, 9, 11] {
+            assert!(!by_signal(number) && !with_code(128 + number), "{number}");
+        }
+        assert!([0, 1, 2, 3, 15, 127, 128, 255].into_iter().all(|code| !with_code(code)));
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use heartbeat_contract::Exit;
 
@@ -22,7 +23,23 @@ pub(super) enum End {
         asked: bool,
         /// Whether it was ended since it missed its watchdog, however it ended then.
         missed_watchdog: bool,
+        /// Whether it ended before it had run as long as it should at least.
+        too_soon: Option<TooSoon>,
     },
+}
+
+/// An end that came sooner than any should.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TooSoon {
+    ran: Duration,
+    min_runtime: Duration,
+}
+
+impl TooSoon {
+    /// After a run of this length, that should have been this long at least.
+    pub(super) fn after(ran: Duration, min_runtime: Duration) -> Option<Self> {
+        (ran < min_runtime).then_some(Self { ran, min_runtime })
+    }
 }
 
 impl End {
@@ -42,7 +59,9 @@ impl End {
     pub(super) fn goodbye(&self) -> Option<String> {
         match self {
             Self::Ended { asked: true, .. } => Some(self.to_string()),
-            Self::Ended { status, missed_watchdog: false, .. } if status.success() => Some(self.to_string()),
+            Self::Ended { status, missed_watchdog: false, too_soon: None, .. } if status.success() => {
+                Some(self.to_string())
+            }
             _ => None,
         }
     }
@@ -68,6 +87,11 @@ impl std::fmt::Display for End {
         match self {
             Self::NotStarted { program, error } => write!(f, "cannot run `{program}`: {error}"),
             Self::Ended { missed_watchdog: true, .. } => f.write_str("missed its watchdog"),
+            Self::Ended { asked: false, status, too_soon: Some(too_soon), .. } if status.success() => {
+                let TooSoon { ran, min_runtime } = too_soon;
+                let (seconds, millis) = (ran.as_secs(), ran.subsec_millis());
+                write!(f, "exit 0 after {seconds}.{millis:03} s, sooner than --min-runtime {min_runtime:?}")
+            }
             Self::Ended { status, .. } => match (status.code(), status.signal().and_then(Signal::from_number)) {
                 (Some(code), _) => write!(f, "exit {code}"),
                 (None, Some(signal)) => signal.fmt(f),
@@ -82,7 +106,14 @@ mod tests {
     use super::*;
 
     fn ended(wait_status: i32, asked: bool) -> End {
-        End::Ended { pid: 7, status: ExitStatus::from_raw(wait_status), asked, missed_watchdog: false }
+        let status = ExitStatus::from_raw(wait_status);
+        End::Ended { pid: 7, status, asked, missed_watchdog: false, too_soon: None }
+    }
+
+    fn after(ran: Duration, wait_status: i32, asked: bool) -> End {
+        let status = ExitStatus::from_raw(wait_status);
+        let too_soon = TooSoon::after(ran, Duration::from_secs(10));
+        End::Ended { pid: 7, status, asked, missed_watchdog: false, too_soon }
     }
 
     #[test]
@@ -92,6 +123,17 @@ mod tests {
         assert_eq!(ended(3 << 8, true).goodbye().as_deref(), Some("exit 3"));
         assert_eq!(ended(3 << 8, false).goodbye(), None);
         assert_eq!(ended(15, false).goodbye(), None);
+    }
+
+    #[test]
+    fn success_that_comes_too_soon_is_a_failure_and_exits_with_0() {
+        let soon = after(Duration::from_millis(9_999), 0, false);
+        assert_eq!((soon.goodbye(), soon.code(), soon.exit().exit_code), (None, 0, Some(0)));
+        assert_eq!(soon.to_string(), "exit 0 after 9.999 s, sooner than --min-runtime 10s");
+        assert_eq!(after(Duration::from_secs(10), 0, false).goodbye().as_deref(), Some("exit 0"));
+        assert_eq!(after(Duration::ZERO, 0, true).goodbye().as_deref(), Some("exit 0"));
+        assert_eq!(after(Duration::ZERO, 3 << 8, false).to_string(), "exit 3");
+        assert!(TooSoon::after(Duration::ZERO, Duration::ZERO).is_none());
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use heartbeat_contract::{MemberId, WorkerHeartbeat};
+use heartbeat_contract::{Kind, MemberId, WorkerHeartbeat};
 
+use super::kind::OfKind;
 use super::told::Told;
 use crate::cli::Failed;
 use crate::cli::args::RunArgs;
-use crate::{HeartbeatHandle, WorkerHeartbeatConfig, start_worker_heartbeat_task};
+use crate::{HeartbeatHandle, HttpTransport, WorkerHeartbeatConfig, start_over};
 
 /// The last of ids that are made up, so that they stay within the contract's limit.
 const MAX_ID_BYTES: usize = 128;
@@ -15,6 +16,7 @@ const MAX_ID_BYTES: usize = 128;
 /// Who beats, and how; each run is a new incarnation of it.
 pub(super) struct Member {
     id: MemberId,
+    kind: Kind,
     config: WorkerHeartbeatConfig,
 }
 
@@ -26,6 +28,9 @@ impl Member {
             Some(id) => id.clone(),
             None => made_up(&host_name(), Path::new(&args.command[0]))?,
         };
+        if args.kind == Kind::HIVE {
+            return Err(Failed::usage("a hive is no command: `heartbeat-sender hive` beats for one"));
+        }
         let told = Told::new(&args.metadata);
         if told.is_too_long() {
             return Err(Failed::usage("--metadata is longer than 1 KiB"));
@@ -36,7 +41,7 @@ impl Member {
         config.interval = args.interval;
         config.hive_id.clone_from(&args.hive);
         args.to.transport(&config)?;
-        Ok(Self { id, config })
+        Ok(Self { id, kind: args.kind.clone(), config })
     }
 
     pub(super) fn id(&self) -> &MemberId {
@@ -46,7 +51,9 @@ impl Member {
     /// Begins to beat for a run. `None` if that cannot be, which the command is not to suffer from.
     pub(super) fn begin(&self, told: &Told) -> Option<HeartbeatHandle<WorkerHeartbeat>> {
         let config = self.config.clone().initially(|worker| told.fill(worker));
-        match start_worker_heartbeat_task(config) {
+        let transport = HttpTransport::for_config(&config);
+        let transport = transport.map(|http| OfKind::over(http, self.kind.clone()));
+        match transport.and_then(|transport| start_over(config, transport)) {
             Ok(heartbeat) => {
                 heartbeat.beat_now();
                 Some(heartbeat)
@@ -55,15 +62,6 @@ impl Member {
                 tracing::error!(%error, "running the command without heartbeats");
                 None
             }
-        }
-    }
-
-    /// Says goodbye when no run is left to say it: as a run of its own, since the number of the last one is used up.
-    pub(super) async fn leave(&self, reason: &str) {
-        let config = self.config.clone().initially(|worker| worker.status = None);
-        match start_worker_heartbeat_task(config) {
-            Ok(heartbeat) => drop(heartbeat.shutdown_because(reason).await),
-            Err(error) => tracing::error!(%error, "ending without a goodbye"),
         }
     }
 }

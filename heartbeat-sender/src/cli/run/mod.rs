@@ -2,11 +2,14 @@
 
 mod course;
 mod end;
+mod kind;
 mod member;
 mod output;
+mod pause;
 mod signals;
 mod tail;
 mod told;
+mod tolerance;
 
 use std::io;
 use std::str::FromStr;
@@ -22,6 +25,7 @@ use self::member::Member;
 pub(super) use self::member::{as_id, host_name};
 use self::output::Plan;
 use self::signals::Signals;
+use self::tolerance::Tolerance;
 use super::args::RunArgs;
 use super::signal::Signal;
 use super::{Failed, SIGNAL, WRAPPER, tell};
@@ -75,46 +79,45 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failed> {
     }
     let member = Member::of(args)?;
     let wrapper = |error: io::Error| Failed::new(&error, WRAPPER);
-    // Before anything is started, so that no signal is lost.
-    let mut signals = Signals::listen().map_err(wrapper)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(wrapper)?;
-    let code = runtime.block_on(keep_running(args, plan, &member, &mut signals));
+    let code = runtime.block_on(keep_running(args, plan, &member));
     runtime.shutdown_background();
     code.map_err(wrapper)
 }
 
 /// Runs the command as often as it should be, and returns what to exit with.
-async fn keep_running(args: &RunArgs, plan: Plan, member: &Member, signals: &mut Signals) -> io::Result<u8> {
+async fn keep_running(args: &RunArgs, plan: Plan, member: &Member) -> io::Result<u8> {
+    // Before anything is started, so that no signal is lost.
+    let signals = &mut Signals::listen()?;
     let mut restarts = restarts(args.restart, args.restart_delay, args.restart_limit);
+    let mut tolerance = Tolerance::new(args.tolerate);
     let mut spread = Spread::of(member.id().as_str());
     let since = monotonic();
     loop {
         let began = monotonic();
         restarts.started(began - since);
-        let end = one_run(args, plan, member, signals).await?;
-        if end.was_asked_for() {
-            return Ok(end.code());
-        }
-        let ending = if end.goodbye().is_none() { Ending::Failure } else { Ending::Clean };
+        let (course, end) = one_run(args, plan, member, signals).await?;
         let now = monotonic();
-        let after = match restarts.ended(ending, now - began, now - since) {
-            NextRun::After(after) => after,
-            NextRun::Over => return Ok(end.code()),
-            NextRun::GivenUp(crash_loop) => {
+        let (ran, has_failed) = (now - began, end.goodbye().is_none());
+        let ending = if has_failed { Ending::Failure } else { Ending::Clean };
+        let next = if end.was_asked_for() { NextRun::Over } else { restarts.ended(ending, ran, now - since) };
+        let NextRun::After(after) = next else {
+            if let NextRun::GivenUp(crash_loop) = next {
                 tell(format_args!("gave up after {crash_loop}: {end}"));
-                return Ok(end.code());
             }
+            course.end(&end).await;
+            return Ok(end.code());
         };
+        let is_passed_over = tolerance.passes_over(ran, has_failed);
+        let pause = course.pause(&end, is_passed_over).await;
         // Spread, so that what one fault ended everywhere does not begin everywhere at once.
         let after = after + spread.below(after / 10);
-        tracing::warn!(%end, ?after, "running the command again");
+        tracing::warn!(%end, is_passed_over, ?after, "running the command again");
         if let Some(signal) = asked_to_end_within(after, signals).await {
-            if end.goodbye().is_none() {
-                // Its death was told, for another run to make good.
-                member.leave(&signal.to_string()).await;
-            }
+            pause.leave(signal.to_string()).await;
             return Ok(SIGNAL.saturating_add(u8::try_from(signal.number()).unwrap_or(0)));
         }
+        pause.make_way().await;
     }
 }
 
@@ -130,17 +133,24 @@ fn restarts(when: Restart, first: Duration, limit: u32) -> Restarts {
     restarts.stable_after(STABLE).start_limit(None).restart_limit(limit)
 }
 
-async fn one_run(args: &RunArgs, plan: Plan, member: &Member, signals: &mut Signals) -> io::Result<End> {
-    let (course, spawned) = Course::begin(args, plan, member)?;
-    match spawned {
-        Ok(child) => course.run(child, signals).await,
+/// Runs the command once; how it ended is not told yet.
+async fn one_run<'a>(
+    args: &'a RunArgs,
+    plan: Plan,
+    member: &Member,
+    signals: &mut Signals,
+) -> io::Result<(Course<'a>, End)> {
+    let (mut course, spawned) = Course::begin(args, plan, member)?;
+    let end = match spawned {
+        Ok(child) => course.run(child, signals).await?,
         Err(error) => {
             let program = args.command[0].to_string_lossy().into_owned();
             let end = End::NotStarted { program, error };
             tell(format_args!("{end}"));
-            Ok(course.end(end).await)
+            end
         }
-    }
+    };
+    Ok((course, end))
 }
 
 /// Waits between two runs; returns the signal that asks to end meanwhile, if one does.

@@ -1,19 +1,19 @@
 //! The signals that come in.
 
+use std::collections::VecDeque;
 use std::io;
-use std::thread::{self, JoinHandle};
+use std::os::unix::net;
 
+use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithOrigin;
-use signal_hook::iterator::{Handle, SignalsInfo};
-use tokio::sync::mpsc;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
 
 use crate::cli::signal::Signal;
 
 /// All that is passed on.
 const PASSED_ON: [Signal; 7] =
     [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2, Signal::WINCH];
-/// More than there are kinds of signals, so that none is lost.
-const ROOM: usize = 64;
 
 /// A signal that came in.
 #[derive(Clone, Copy, Debug)]
@@ -23,31 +23,23 @@ pub(super) struct Incoming {
     pub(super) is_from_terminal: bool,
 }
 
-/// Hears signals from now on, on a thread of its own, until dropped.
+/// Hears signals from now on, until dropped.
 pub(super) struct Signals {
-    incoming: mpsc::Receiver<Incoming>,
-    handle: Handle,
-    thread: Option<JoinHandle<()>>,
+    delivery: SignalDelivery<UnixStream, WithOrigin>,
+    heard: VecDeque<Incoming>,
 }
 
 impl Signals {
-    /// What was ignored when this process started, as by nohup(1), stays so, for the command as well.
+    /// What was ignored when this process started, as by nohup(1), stays so, for the command as well. To be called in a
+    /// runtime.
     pub(super) fn listen() -> io::Result<Self> {
         let ignored = ignored();
         let heard = PASSED_ON.iter().map(|signal| signal.number()).filter(|number| !ignored.contains(number));
-        let mut signals = SignalsInfo::<WithOrigin>::new(heard)?;
-        let handle = signals.handle();
-        let (sender, incoming) = mpsc::channel(ROOM);
-        let hear = move || {
-            for origin in signals.forever() {
-                let Some(signal) = Signal::from_number(origin.signal) else { continue };
-                let incoming = Incoming { signal, is_from_terminal: origin.process.is_none() };
-                // Signals of which many wait are as good as one.
-                sender.try_send(incoming).ok();
-            }
-        };
-        let thread = thread::Builder::new().name("signals".to_owned()).spawn(hear)?;
-        Ok(Self { incoming, handle, thread: Some(thread) })
+        let (read, wake) = net::UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        wake.set_nonblocking(true)?;
+        let delivery = SignalDelivery::with_pipe(UnixStream::from_std(read)?, wake, WithOrigin::default(), heard)?;
+        Ok(Self { delivery, heard: VecDeque::new() })
     }
 
     /// Waits for the next one.
@@ -55,19 +47,25 @@ impl Signals {
     /// # Cancel safety
     /// None is lost if the future is dropped.
     pub(super) async fn next(&mut self) -> Incoming {
-        match self.incoming.recv().await {
-            Some(incoming) => incoming,
-            None => std::future::pending().await,
+        loop {
+            if let Some(incoming) = self.arrived() {
+                return incoming;
+            }
+            if let Err(error) = self.delivery.get_read_mut().read_u8().await {
+                tracing::error!(%error, "hearing signals no more");
+                return std::future::pending().await;
+            }
         }
     }
-}
 
-impl Drop for Signals {
-    fn drop(&mut self) {
-        self.handle.close();
-        if let Some(thread) = self.thread.take() {
-            thread.join().ok();
-        }
+    /// One that has arrived, without waiting.
+    pub(super) fn arrived(&mut self) -> Option<Incoming> {
+        let incoming = self.delivery.pending().filter_map(|origin| {
+            let signal = Signal::from_number(origin.signal)?;
+            Some(Incoming { signal, is_from_terminal: origin.process.is_none() })
+        });
+        self.heard.extend(incoming);
+        self.heard.pop_front()
     }
 }
 

@@ -94,6 +94,8 @@ fn bad_usage_is_2_and_starts_nothing() {
     let file = Scratch::new("usage");
     for options in [
         &["--id", "a b"][..],
+        &["--kind", "hive"],
+        &["--kind", "stat"],
         &["--registry", "ftp://queen"],
         &["--registry", "queen"],
         &["--interval", "30"],
@@ -114,6 +116,8 @@ fn bad_usage_is_2_and_starts_nothing() {
         assert!(!file.0.exists(), "{options:?}");
     }
     assert_eq!(code(&["run"]), Some(2));
+    let zone = give(&["run", "--zone", "a b", "--", "true"]);
+    assert!(text(&zone.stderr).contains("' ' is not allowed in a zone"), "{}", text(&zone.stderr));
 }
 
 #[test]
