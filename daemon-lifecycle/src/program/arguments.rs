@@ -15,6 +15,8 @@ use super::{
 };
 
 const CONFIG: &str = "config";
+/// In the help, after all that is a command's own.
+const LAST: usize = 900;
 
 /// Reads the arguments of this process, its environment, and the file that `--config` names, in this order of precedence.
 /// Ends the process where they make no sense, and where help is asked for.
@@ -53,7 +55,8 @@ pub fn flags_without_variable<P: CommandFactory>() -> Vec<String> {
 
 /// The command of a binary, with what all binaries take.
 fn command<P: CommandFactory>() -> Command {
-    let config = Arg::new(CONFIG).long(CONFIG).env("HEARTBEAT_CONFIG").global(true).value_name("FILE");
+    let config =
+        Arg::new(CONFIG).long(CONFIG).env("HEARTBEAT_CONFIG").global(true).value_name("FILE").display_order(LAST);
     P::command().arg(config.value_parser(ValueParser::path_buf()).help(
         "Take what is not said here, nor by the environment, from this TOML file: the names of flags as keys, in a table \
          named after the command; no file is read without",

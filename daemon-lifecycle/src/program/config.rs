@@ -211,8 +211,20 @@ fn words(arg: &Arg, name: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<Stri
         (ArgAction::SetTrue, DeValue::Boolean(true)) => Ok(vec![format!("--{name}")]),
         (ArgAction::SetTrue, DeValue::Boolean(false)) => Ok(Vec::new()),
         (ArgAction::SetTrue, other) => wrong(value.span(), format!("expected true or false, not {}", other.type_str())),
-        (ArgAction::Append, DeValue::Array(items)) => items.iter().map(|item| word(name, item)).collect(),
+        (ArgAction::Append, DeValue::Array(items)) => {
+            items.iter().map(|item| whole(arg, item).and_then(|()| word(name, item))).collect()
+        }
         _ => word(name, value).map(|word| vec![word]),
+    }
+}
+
+/// An item of a list stays one, whatever divides the items where a list is a single text.
+fn whole(arg: &Arg, item: &Spanned<DeValue<'_>>) -> Result<(), Wrong> {
+    match (item.get_ref(), arg.get_value_delimiter()) {
+        (DeValue::String(text), Some(delimiter)) if text.contains(delimiter) => {
+            wrong(item.span(), format!("{text:?} has a {delimiter:?}, which would divide it"))
+        }
+        _ => Ok(()),
     }
 }
 

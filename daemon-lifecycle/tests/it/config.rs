@@ -55,11 +55,15 @@ fn arguments_come_before_variables_and_those_before_the_file_and_that_before_def
     let by_variable = config.command(&["wait", &url]).env("HEARTBEAT_WAIT_OUTPUT", "jsonl").output();
     let by_argument =
         config.command(&["wait", &url, "--output", "table"]).env("HEARTBEAT_WAIT_OUTPUT", "jsonl").output();
+    let no_file = std::env::temp_dir().join("dl-no-such-file.toml");
+    let by_other_file =
+        command(&["wait", &url, "--config"]).arg(config.path()).env("HEARTBEAT_CONFIG", no_file).output();
     let first = |output: &Output| {
         assert_eq!(output.status.code(), Some(5), "{}", stderr(output));
         stdout(output).chars().next()
     };
     assert_eq!([first(&plain), first(&by_file)], [Some('U'), Some('[')]);
+    assert_eq!(first(&by_other_file.expect("the binary starts")), Some('['));
     assert_eq!(first(&by_variable.expect("the binary starts")), Some('{'));
     assert_eq!(first(&by_argument.expect("the binary starts")), Some('U'));
 }
@@ -116,4 +120,20 @@ fn no_file_is_read_that_is_not_named_and_none_changes_the_environment_of_a_comma
     };
     assert_eq!(variables(named), [""; 0]);
     assert_eq!(variables(unnamed), [""; 0]);
+}
+
+/// The block of the README.
+fn shown() -> &'static str {
+    let page = include_str!("../../../README.md");
+    let (_, section) = page.split_once("### Flags, variables and a file").expect("the section");
+    let (_, block) = section.split_once("```toml\n").expect("a block");
+    block.split_once("```").expect("its end").0
+}
+
+#[test]
+fn the_file_of_the_readme_is_taken() {
+    let config = Config::new("readme", shown());
+    // As the file says, it is ready once it says so, for which it has no time.
+    let unready = config.run(&["run", "--restart", "never", "--timeout", "50ms", "--", "sleep", "1000"]);
+    assert_eq!(unready.status.code(), Some(124), "{}", stderr(&unready));
 }

@@ -79,8 +79,13 @@ async fn a_list_is_taken_from_the_file_and_replaced_as_a_whole() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_registry_drains_for_as_long_as_the_file_says() {
-    let config = Config::new("[serve]\ndrain = \"1h\"\nmax-members = 7\n");
+async fn a_registry_takes_the_file_of_the_readme() {
+    let page = include_str!("../../../README.md");
+    let (_, section) = page.split_once("### Flags, variables and a file").unwrap();
+    let (_, block) = section.split_once("```toml\n").unwrap();
+    let shown = block.split_once("```").unwrap().0;
+    assert!(shown.contains("drain = \"10s\""));
+    let config = Config::new(&shown.replace("drain = \"10s\"", "drain = \"1h\""));
     let mut registry = Registry::start(&["--config", config.path().to_str().unwrap()]);
     registry.terminate();
     let unready = async {

@@ -138,6 +138,7 @@ fn what_is_wrong_on_the_command_line_is_told_as_without_a_file() {
 fn a_command_without_flags_reads_no_file() {
     let words = ["heartbeat-sender", "--config", "/no/such/file", "plain"].map(OsString::from);
     assert!(matches!(read::<Args>(&words), Ok(Args { what: What::Plain })));
+    assert!(matches!(read::<Args>(&words[..3]), Err(Refused::Arguments(..))), "a command is missing");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use clap::{Arg, ArgAction, Command};
 
-use super::{Wrong, line_and_column, parse};
+use super::{Setting, Wrong, line_and_column, parse};
 
 /// `run` and `token create`, of a program that has its namesakes.
 fn program() -> Command {
@@ -8,7 +8,7 @@ fn program() -> Command {
     let run = Command::new("run")
         .arg(value("interval"))
         .arg(value("stop-grace"))
-        .arg(Arg::new("registry").long("registry").action(ArgAction::Append))
+        .arg(Arg::new("registry").long("registry").action(ArgAction::Append).value_delimiter(','))
         .arg(Arg::new("verbose").long("verbose").action(ArgAction::SetTrue))
         .arg(Arg::new("what").last(true));
     let create = Command::new("create").arg(value("name")).arg(value("interval"));
@@ -69,12 +69,27 @@ fn what_is_wrong_is_named_with_its_place_and_what_is_known_there() {
         ("[run]\ninterval = true", "2:12 run.interval: expected a string or a number, not boolean"),
         ("[run]\ninterval = [\"5s\"]", "2:12 run.interval: expected a string or a number, not array"),
         ("[run]\nregistry = [1, [2]]", "2:16 run.registry: expected a string or a number, not array"),
+        ("[run]\nregistry = [\"a\", \"b,c\"]", "2:18 run.registry: \"b,c\" has a ',', which would divide it"),
         ("[run]\ninterval = 0o660", "2:12 run.interval: write \"660\", as a string"),
         ("[run]\nstop-grace = 1\nstop_grace = 1", "3:1 run.stop_grace: is there twice, with - and with _"),
         ("[token.create]\nverbose = true", "2:1 token.create.verbose: unknown"),
         ("[run]\n# ä\ninterval = ", "3:12 "),
+        ("[run]\nregistry = [\"ä\", true]", "2:18 run.registry: expected"),
     ] {
         let told = refusal(text);
         assert!(told.starts_with(expected), "{text:?}: {told}");
     }
+}
+
+#[test]
+fn a_flag_is_known_by_its_whole_name() {
+    let setting = Setting {
+        file: "F".into(),
+        place: String::new(),
+        key: String::new(),
+        words: Vec::new(),
+        flag: "restart".to_owned(),
+    };
+    assert!(["--restart", "--restart <WHEN>", "--restart=<WHEN>"].iter().all(|shown| setting.is_named(shown)));
+    assert!(!["--restart-delay <DURATION>", "--restarts", "--start"].iter().any(|shown| setting.is_named(shown)));
 }
