@@ -31,6 +31,7 @@
 //! | `notify` | [`NotifySocket`]: hears children that speak systemd's `sd_notify` protocol; [`Notifier`] speaks it; Unix only | |
 //! | `rustls` | `https://` for probes, with `Tls` for authorities of one's own | |
 //! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]`, and with `daemon` also `daemon-lifecycle run -- CMD` | |
+//! | `program` | what the binaries of this workspace share: for them alone, and no part of what this crate promises | |
 //!
 //! All waiting goes by tokio's clock. The library installs no signal handler and writes no log; whoever wants to see
 //! a wait go on sets [`HealthPoll::on_failed_attempt`] and [`HealthPoll::on_healthy`].
@@ -60,6 +61,9 @@ mod pid_file;
 mod poll;
 #[cfg(feature = "probe")]
 mod probe;
+#[cfg(feature = "program")]
+#[doc(hidden)]
+pub mod program;
 #[cfg(any(feature = "probe", feature = "restarts"))]
 mod readable;
 #[cfg(feature = "restarts")]

@@ -285,10 +285,30 @@ fn has_variables(command: &str, prefix: &str, known: &str) {
     let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
     let flags: Vec<&str> = flags.filter_map(|flag| flag.split([' ', '=']).next()).collect();
     assert!(flags.len() > 10 && flags.contains(&known), "{flags:?}");
-    for flag in flags {
+    for flag in flags.into_iter().filter(|flag| *flag != "config") {
         let variable = format!("{prefix}{}", flag.replace('-', "_").to_uppercase());
         assert!(help.contains(&variable), "{variable} is missing from:\n{help}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn json_lines_are_the_rows_of_the_json_document() {
+    let ready = Server::answering(status("200 OK", "ok")).await;
+    let refusing = Refusing::new();
+    let given = |output: &str| {
+        let output = wait(&[&ready.url("/"), &refusing.url(), "--output", output, "--max-attempts", "1"]);
+        assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let rows: Vec<serde_json::Map<_, _>> = serde_json::from_str(&given("json")).expect("JSON");
+    let lines = given("jsonl");
+    let lines: Vec<serde_json::Map<_, _>> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let told = |rows: &[serde_json::Map<String, serde_json::Value>]| {
+        rows.iter().map(|row| (row.len(), row["url"].clone(), row["healthy"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&lines), told(&rows));
+    assert_eq!(lines.len(), 2);
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod child;
 mod cli;
 #[cfg(all(feature = "daemon", unix))]
 mod command;
+#[cfg(all(feature = "cli", feature = "daemon", unix))]
+mod config;
 #[cfg(all(feature = "daemon", unix))]
 mod daemon;
 #[cfg(all(feature = "endpoint", feature = "probe"))]

@@ -1,4 +1,4 @@
-//! The shell lines that the README shows to those who write no Rust.
+//! What the README shows to those who write no Rust.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -12,12 +12,16 @@ use crate::wrapper::BINARY;
 
 const PAGE: &str = include_str!("../../../README.md");
 
-/// The first block of a section, without what it installs.
-fn script(section: &str) -> String {
+/// The first block of a section in this language.
+fn block(section: &str, language: &str) -> &'static str {
     let (_, section) = PAGE.split_once(section).expect("the section");
-    let (_, block) = section.split_once("```sh\n").expect("a block");
-    let (block, _) = block.split_once("```").expect("its end");
-    block.lines().filter(|line| !line.starts_with("cargo install")).collect::<Vec<_>>().join("\n")
+    let (_, block) = section.split_once(&format!("```{language}\n")).expect("a block");
+    block.split_once("```").expect("its end").0
+}
+
+/// Shell lines, without those that install something.
+fn script(section: &str) -> String {
+    block(section, "sh").lines().filter(|line| !line.starts_with("cargo install")).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]
@@ -49,5 +53,20 @@ async fn the_shell_lines_for_those_who_write_no_rust_do_what_they_say() {
     assert_eq!((&progress["busy"], &progress["done"]), (&false.into(), &41.into()));
     let beat = seen("job-4").await;
     assert_eq!((beat.status.as_deref(), beat.interval_ms), (Some("busy"), Some(60_000)));
+    registry.stop().await;
+}
+
+#[tokio::test]
+async fn the_configuration_file_is_taken_below_the_environment() {
+    let registry = RealRegistry::start().await;
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme.toml");
+    std::fs::write(&file, block("### Flags, variables and a file", "toml")).unwrap();
+    let mut wrapper = Command::new(BINARY);
+    wrapper.args(["run", "--id", "job-5", "--config", file.to_str().unwrap(), "--", "true"]);
+    wrapper.env("HEARTBEAT_REGISTRY", &registry.url).kill_on_drop(true);
+    assert!(soon("the end of the wrapper", wrapper.status()).await.unwrap().success());
+    let seen = registry.client.member(&Kind::WORKER, &MemberId::new("job-5").unwrap()).await.unwrap();
+    let metadata = &seen.payload.unwrap()["metadata"];
+    assert_eq!((&metadata["team"], &metadata["rack"]), (&"ml".into(), &"7".into()));
     registry.stop().await;
 }

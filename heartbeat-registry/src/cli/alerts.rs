@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-pub(super) use self::file::duration;
 use super::{Failed, USAGE};
 use crate::alerts::{InvalidSink, SinkConfig};
 

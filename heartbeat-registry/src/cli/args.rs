@@ -1,14 +1,16 @@
-//! Arguments. What a flag sets for a whole process, an environment variable sets, too.
+//! Arguments. What a flag sets, an environment variable sets, too.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use daemon_lifecycle::program::duration::parse as duration;
+use daemon_lifecycle::program::{Output, Shell};
 use heartbeat_contract::{EventId, HealthState, Kind, MemberId, Zone};
 
-use super::alerts::{AlertArgs, duration};
+use super::alerts::AlertArgs;
 use crate::history_query::Moment;
 use crate::http::{Host, Scope};
 use crate::verify::Network;
@@ -28,6 +30,11 @@ pub(super) enum Command {
     /// Make, list and revoke the tokens that a registry asks for.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
     #[command(flatten)]
     Read(ReadCommand),
 }
@@ -96,16 +103,16 @@ pub(super) struct CreateTokenArgs {
     #[command(flatten)]
     pub(super) of: TokensArg,
     /// What to call it, by the rules for ids.
-    #[arg(long)]
+    #[arg(long, env = "HEARTBEAT_TOKEN_CREATE_NAME")]
     pub(super) name: String,
     /// What it is for: beat:KIND:PREFIX, read, or operate, which includes read; may be given more than once.
     ///
     /// PREFIX is how the ids of the members begin that it may beat for: end it with a separator, since worker-1 is also how
     /// worker-10 begins. No PREFIX is every id, and * as KIND every kind.
-    #[arg(long, required = true, num_args = 1..)]
+    #[arg(long, env = "HEARTBEAT_TOKEN_CREATE_SCOPE", required = true, num_args = 1.., value_delimiter = ',')]
     pub(super) scope: Vec<Scope>,
     /// A note for people.
-    #[arg(long)]
+    #[arg(long, env = "HEARTBEAT_TOKEN_CREATE_NOTE")]
     pub(super) note: Option<String>,
 }
 
@@ -164,30 +171,19 @@ pub(super) struct From {
     pub(super) output: Output,
 }
 
-/// How to print an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
-    /// For people.
-    Table,
-    /// One JSON document, indented.
-    Json,
-    /// One JSON document a line.
-    Jsonl,
-}
-
 #[derive(Debug, ClapArgs)]
 pub(super) struct ListArgs {
     /// Which kind of members: worker, hive, or one of your own.
     #[arg(default_value = "worker", value_parser = kind)]
     pub(super) kind: Kind,
     /// Only those in this state; may be given more than once.
-    #[arg(long, value_parser = state)]
+    #[arg(long, env = "HEARTBEAT_LIST_STATE", value_parser = state, value_delimiter = ',')]
     pub(super) state: Vec<HealthState>,
     /// Only those on the host of this hive.
-    #[arg(long)]
+    #[arg(long, env = "HEARTBEAT_LIST_HIVE", value_name = "ID")]
     pub(super) hive: Option<MemberId>,
     /// Only those in this zone.
-    #[arg(long)]
+    #[arg(long, env = "HEARTBEAT_LIST_ZONE")]
     pub(super) zone: Option<Zone>,
     #[command(flatten)]
     pub(super) from: From,
@@ -199,7 +195,7 @@ pub(super) struct MemberArgs {
     /// The member's id.
     pub(super) id: MemberId,
     /// Its kind: worker, hive, or one of your own.
-    #[arg(long, default_value = "worker", value_parser = kind)]
+    #[arg(long, env = "HEARTBEAT_KIND", default_value = "worker", value_parser = kind)]
     pub(super) kind: Kind,
     #[command(flatten)]
     pub(super) from: From,
@@ -210,10 +206,10 @@ pub(super) struct HistoryArgs {
     #[command(flatten)]
     pub(super) member: MemberArgs,
     /// Only beats from this moment on: 2026-01-02T03:04:05Z, or -1h for an hour ago.
-    #[arg(long = "from", value_name = "MOMENT", allow_hyphen_values = true)]
+    #[arg(long = "from", env = "HEARTBEAT_HISTORY_FROM", value_name = "MOMENT", allow_hyphen_values = true)]
     pub(super) after: Option<Moment>,
     /// Only beats before this moment.
-    #[arg(long = "to", value_name = "MOMENT", allow_hyphen_values = true)]
+    #[arg(long = "to", env = "HEARTBEAT_HISTORY_TO", value_name = "MOMENT", allow_hyphen_values = true)]
     pub(super) before: Option<Moment>,
 }
 
@@ -222,20 +218,20 @@ pub(super) struct DrainArgs {
     #[command(flatten)]
     pub(super) member: MemberArgs,
     /// Ask it to say goodbye and end.
-    #[arg(long)]
+    #[arg(long, env = "HEARTBEAT_DRAIN_SHUTDOWN", value_parser = BoolishValueParser::new())]
     pub(super) shutdown: bool,
     /// Take back what was asked: everything, or with --shutdown that alone.
-    #[arg(long)]
+    #[arg(long, env = "HEARTBEAT_DRAIN_WITHDRAW", value_parser = BoolishValueParser::new())]
     pub(super) withdraw: bool,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct ProtectionArgs {
     /// These hosts are really lost: members of those still silent fail at once. A zone, or _all for the whole fleet.
-    #[arg(long, value_name = "ZONE", conflicts_with = "release")]
+    #[arg(long, env = "HEARTBEAT_PROTECTION_CONFIRM", value_name = "ZONE", conflicts_with = "release")]
     pub(super) confirm: Option<String>,
     /// End the protection of a zone, or of _all, as if its time were over: a tenth of the hosts is let go every 6 s.
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, env = "HEARTBEAT_PROTECTION_RELEASE", value_name = "ZONE")]
     pub(super) release: Option<String>,
     #[command(flatten)]
     pub(super) from: From,
@@ -244,14 +240,14 @@ pub(super) struct ProtectionArgs {
 #[derive(Debug, ClapArgs)]
 pub(super) struct EventsArgs {
     /// Only events after this one: a number, or log-number. Without it, the newest.
-    #[arg(long)]
+    #[arg(long, env = "HEARTBEAT_EVENTS_SINCE")]
     pub(super) since: Option<EventId>,
     /// At most this many.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000), conflicts_with = "follow")]
+    #[arg(long, env = "HEARTBEAT_EVENTS_LIMIT", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000), conflicts_with = "follow")]
     pub(super) limit: u16,
     /// Go on with events as they happen, and reconnect by itself; without --since from now on, with --since 0 from the
     /// oldest kept.
-    #[arg(long, short)]
+    #[arg(long, short, env = "HEARTBEAT_EVENTS_FOLLOW", value_parser = BoolishValueParser::new())]
     pub(super) follow: bool,
     #[command(flatten)]
     pub(super) from: From,

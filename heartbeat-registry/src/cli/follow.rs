@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
+use daemon_lifecycle::program::Output;
 use heartbeat_contract::{Event, EventId};
 
-use super::args::Output;
 use super::output::{event_row, tell};
 use super::read::failed;
 use super::{Failed, SIGNAL, UNHEALTHY, USAGE};

@@ -1,16 +1,15 @@
 //! Answers on standard output: tables for people, JSON for programs.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
+use daemon_lifecycle::program::{Output, harmless, put, say};
 use heartbeat_contract::{
     AskedDirective, BlindStats, CanaryState, Event, HistoryPage, HoldView, MemberId, MemberStats, MemberView,
     ProtectionView, SinkStats, Stats, Verification,
 };
 use serde::Serialize;
 
-use super::args::Output;
 use super::figures;
 use super::token::ShownToken;
 use super::told::told;
@@ -38,7 +37,7 @@ pub(super) fn many<T: Serialize>(output: Output, items: &[T], table: impl FnOnce
 
 /// Says on standard error what there is to say beside an answer.
 pub(super) fn tell(message: &str) {
-    eprintln!("{}", harmless(message));
+    say(format_args!("{}", harmless(message)));
 }
 
 fn write(text: Result<String, serde_json::Error>) -> Result<(), Failed> {
@@ -47,11 +46,7 @@ fn write(text: Result<String, serde_json::Error>) -> Result<(), Failed> {
         return Ok(());
     }
     let text: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| Failed::new(&error, UNHEALTHY)),
-    }
+    put(text)
 }
 
 pub(super) fn members(members: &[MemberView]) -> String {
@@ -315,12 +310,6 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
 
 fn cells<const N: usize>(texts: [String; N]) -> [String; N] {
     texts.map(|text| harmless(&text))
-}
-
-/// Members choose many of these texts, and must not get to speak to the terminal.
-fn harmless(text: &str) -> String {
-    let shown = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(shown).collect()
 }
 
 fn pairs<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {

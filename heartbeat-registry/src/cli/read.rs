@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
+use daemon_lifecycle::program::Output;
 use heartbeat_contract::{Directive, EventId, EventStats, HealthState, Kind, MemberId, MemberView, ProtectionsPage};
 
-use super::args::{
-    DrainArgs, EventsArgs, From, HistoryArgs, ListArgs, MemberArgs, Output, ProtectionArgs, ReadCommand,
-};
+use super::args::{DrainArgs, EventsArgs, From, HistoryArgs, ListArgs, MemberArgs, ProtectionArgs, ReadCommand};
 use super::output;
 use super::verify::verify;
 use super::{AUTH, Failed, NOT_FOUND, UNHEALTHY, UNREACHABLE, USAGE};

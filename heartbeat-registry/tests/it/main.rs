@@ -14,6 +14,8 @@ mod canary;
 mod client;
 #[cfg(feature = "server")]
 mod commands;
+#[cfg(feature = "server")]
+mod config;
 mod directives;
 mod driver;
 #[cfg(feature = "verify")]

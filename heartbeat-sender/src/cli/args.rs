@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use clap_complete::Shell;
+use daemon_lifecycle::program::{Output, Shell};
 use heartbeat_contract::{HealthStatus, Kind, MemberId, WorkerStatus, Zone};
 
 use super::hive::Watched;
@@ -194,28 +194,28 @@ pub(super) struct BeatArgs {
     #[arg(long, env = "HEARTBEAT_KIND", default_value = "worker", value_parser = kind)]
     pub(super) kind: Kind,
     /// Read a beat as JSON from standard input; flags overwrite its fields.
-    #[arg(long)]
+    #[arg(long, env = "HEARTBEAT_BEAT_STDIN", value_parser = BoolishValueParser::new())]
     pub(super) stdin: bool,
     /// What it is doing: starting, idle, busy or draining.
-    #[arg(long, value_parser = status)]
+    #[arg(long, env = "HEARTBEAT_BEAT_STATUS", value_parser = status)]
     pub(super) status: Option<WorkerStatus>,
     /// How it feels: healthy, degraded or unhealthy.
-    #[arg(long, value_parser = health)]
+    #[arg(long, env = "HEARTBEAT_BEAT_HEALTH", value_parser = health)]
     pub(super) health: Option<HealthStatus>,
     /// Requests that wait in it.
-    #[arg(long, value_name = "N")]
+    #[arg(long, env = "HEARTBEAT_BEAT_QUEUE_DEPTH", value_name = "N")]
     pub(super) queue_depth: Option<u32>,
     /// The model it serves.
-    #[arg(long)]
+    #[arg(long, env = "HEARTBEAT_BEAT_MODEL")]
     pub(super) model: Option<String>,
     /// The last error it met.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, env = "HEARTBEAT_BEAT_ERROR", value_name = "TEXT")]
     pub(super) error: Option<String>,
     /// A figure of its own; may be given more than once.
-    #[arg(long = "metric", value_name = "NAME=NUMBER", value_parser = metric)]
+    #[arg(long = "metric", env = "HEARTBEAT_BEAT_METRIC", value_name = "NAME=NUMBER", value_parser = metric, value_delimiter = ',')]
     pub(super) metrics: Vec<(String, f64)>,
     /// How often it means to beat, so that the registry knows when to expect the next.
-    #[arg(long, value_name = "DURATION", value_parser = interval)]
+    #[arg(long, env = "HEARTBEAT_BEAT_INTERVAL", value_name = "DURATION", value_parser = interval)]
     pub(super) interval: Option<Duration>,
     /// The hive on whose host it lives.
     #[arg(long, env = "HEARTBEAT_HIVE", value_name = "ID")]
@@ -223,8 +223,11 @@ pub(super) struct BeatArgs {
     #[command(flatten)]
     pub(super) place: Place,
     /// Make it a goodbye, for this reason.
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, env = "HEARTBEAT_BEAT_LEAVING", value_name = "REASON")]
     pub(super) leaving: Option<String>,
+    /// How to print the answer.
+    #[arg(long, short, env = "HEARTBEAT_OUTPUT", value_enum, default_value_t = Output::Table)]
+    pub(super) output: Output,
 }
 
 /// Tell the wrapper about the program it runs: what a program in another language writes to NOTIFY_SOCKET itself.

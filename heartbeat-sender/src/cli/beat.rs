@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
+use daemon_lifecycle::program::Output;
 use heartbeat_contract::{Ack, BeatInfo, HiveHeartbeat, Kind, MAX_BEAT_BYTES, MemberId, Payload, WorkerHeartbeat};
 use serde_json::{Map, Value};
 
@@ -95,7 +96,7 @@ fn send<P: Payload>(args: &BeatArgs, payload: &P) -> Result<u8, Failed> {
     // A name that is being looked up must not keep the process from ending.
     runtime.shutdown_background();
     match answer {
-        Ok(ack) => print(&ack).map(|()| OK),
+        Ok(ack) => print(args.output, &ack).map(|()| OK),
         Err(error) => Err(Failed::new(&error, code(&error))),
     }
 }
@@ -113,10 +114,23 @@ async fn send_to_any<P: Payload>(first: &HttpTransport, limit: Duration, payload
     answer
 }
 
-fn print(ack: &Ack) -> Result<(), Failed> {
-    let mut json = serde_json::to_vec(ack).map_err(|error| Failed::new(&error, FAILED))?;
-    json.push(b'\n');
-    put(&json)
+fn print(output: Output, ack: &Ack) -> Result<(), Failed> {
+    let text = match output {
+        Output::Table => Ok(table(ack)),
+        Output::Json => serde_json::to_string_pretty(ack),
+        Output::Jsonl => serde_json::to_string(ack),
+    };
+    put(text.map_err(|error| Failed::new(&error, FAILED))? + "\n")
+}
+
+fn table(Ack { acknowledged, server_time, next_in_ms, directives }: &Ack) -> String {
+    let acknowledged = if *acknowledged { "yes" } else { "no" };
+    let asked: Vec<&str> = directives.iter().map(|directive| directive.as_str()).collect();
+    let asked = if asked.is_empty() { "-".to_owned() } else { asked.join(", ") };
+    let next = *next_in_ms as f64 / 1e3;
+    format!(
+        "acknowledged  {acknowledged}\nat            {server_time:.3}\nnext beat in  {next} s\nasked for     {asked}"
+    )
 }
 
 fn code(error: &SendError) -> u8 {

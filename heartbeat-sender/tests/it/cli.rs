@@ -3,6 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 mod beat;
+mod config;
 mod end;
 mod run;
 
@@ -39,7 +40,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn every_flag_that_lasts_has_an_environment_variable() {
+fn variables_have_the_names_that_are_told() {
     for (command, flags) in [
         ("run", &["REGISTRY", "TOKEN_FILE", "ID", "KIND", "INTERVAL", "HIVE", "ZONE", "ENDPOINT", "VERBOSE"][..]),
         ("run", &["RUN_READY", "RUN_WATCHDOG", "RUN_WATCHDOG_KILL", "RUN_METADATA", "RUN_NO_OUTPUT", "RUN_TAIL"]),
@@ -57,7 +58,9 @@ fn every_flag_that_lasts_has_an_environment_variable() {
         ("run", &["RUN_ON_DRAIN", "RUN_ON_SHUTDOWN"]),
         ("hive", &["REGISTRY", "TOKEN_FILE", "HIVE", "INTERVAL", "ZONE", "ENDPOINT", "HIVE_WATCH", "HIVE_RELAY"]),
         ("hive", &["HIVE_RELAY_MODE", "VERBOSE"]),
-        ("beat", &["REGISTRY", "TOKEN_FILE", "ID", "KIND", "HIVE", "ZONE", "ENDPOINT"]),
+        ("beat", &["REGISTRY", "TOKEN_FILE", "ID", "KIND", "HIVE", "ZONE", "ENDPOINT", "OUTPUT"]),
+        ("beat", &["BEAT_STATUS", "BEAT_HEALTH", "BEAT_QUEUE_DEPTH", "BEAT_MODEL", "BEAT_ERROR", "BEAT_METRIC"]),
+        ("beat", &["BEAT_INTERVAL", "BEAT_LEAVING", "BEAT_STDIN", "CONFIG"]),
     ] {
         let help = text(&give(&[command, "--help"]).stdout);
         for flag in flags {

@@ -19,9 +19,13 @@ const FORBIDDEN: [(&str, &[&str], &str); 4] = [
 
 /// A package, and what only those of its users get who ask for it.
 const OPTIONAL: [(&str, &str, &str); 2] = [
-    ("heartbeat-sender", "daemon-lifecycle", "only its binary hears sd_notify"),
+    ("heartbeat-sender", "daemon-lifecycle", "only its binary hears sd_notify, and shares what binaries share"),
     ("heartbeat-registry", "daemon-lifecycle", "only its probes and its binary need it"),
 ];
+
+/// The features of binaries, which alone may turn on what binaries share.
+const OF_BINARIES: [&str; 2] = ["cli", "server"];
+const SHARED: [&str; 2] = ["program", "daemon-lifecycle/program"];
 
 pub(super) fn check(path: &str, text: &str) -> Outcome<Vec<Finding>> {
     let Some(package) = path.strip_suffix("/Cargo.toml") else { return Ok(Vec::new()) };
@@ -30,6 +34,7 @@ pub(super) fn check(path: &str, text: &str) -> Outcome<Vec<Finding>> {
     let mut findings = forbidden(path, package, &dependencies);
     findings.extend(not_optional(path, package, &dependencies));
     findings.extend(own_versions(path, &dependencies));
+    findings.extend(shared_with_libraries(path, &manifest));
     Ok(findings)
 }
 
@@ -50,6 +55,14 @@ fn not_optional(path: &str, package: &str, dependencies: &[(&str, &Value)]) -> V
         findings.extend(always.map(|_| Finding::of(path, format!("`{name}` is not optional: {promise}"))));
     }
     findings
+}
+
+fn shared_with_libraries(path: &str, manifest: &Table) -> Vec<Finding> {
+    let features = manifest.get("features").and_then(Value::as_table);
+    let others = features.into_iter().flatten().filter(|(name, _)| !OF_BINARIES.contains(&name.as_str()));
+    let turns_it_on = |value: &Value| value.as_str().is_some_and(|name| SHARED.contains(&name));
+    let found = others.filter(|(_, needs)| needs.as_array().is_some_and(|needs| needs.iter().any(turns_it_on)));
+    found.map(|(name, _)| Finding::of(path, format!("feature `{name}`: `program` is for binaries alone"))).collect()
 }
 
 fn matches(pattern: &str, name: &str) -> bool {
@@ -101,6 +114,14 @@ mod tests {
         let manifest = |value: &str| format!("[dependencies]\ndaemon-lifecycle = {value}\n");
         assert_eq!(found("heartbeat-sender", &manifest("{ workspace = true }")).len(), 1);
         assert!(found("heartbeat-sender", &manifest("{ workspace = true, optional = true }")).is_empty());
+    }
+
+    #[test]
+    fn a_feature_of_a_library_that_turns_on_what_binaries_share_is_found() {
+        let manifest = |feature: &str| format!("[features]\nprogram = []\n{feature} = [\"a\", \"program\"]\n");
+        assert_eq!(found("daemon-lifecycle", &manifest("default")).len(), 1);
+        assert!(found("daemon-lifecycle", &manifest("cli")).is_empty());
+        assert_eq!(found("heartbeat-registry", "[features]\nhttp = [\"daemon-lifecycle/program\"]\n").len(), 1);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Checks of what no compiler checks: the promises of this workspace that are stated as absences.
 
+mod binaries;
 mod layout;
 mod manifests;
 mod purity;
@@ -61,6 +62,7 @@ fn findings(tree: &Tree, tasks: &[String]) -> Outcome<Vec<Finding>> {
     for file in &tree.files {
         findings.extend(purity::check(&file.path, &file.text));
         findings.extend(sources::check(&file.path, &file.text));
+        findings.extend(binaries::check(&file.path, &file.text));
         findings.extend(manifests::check(&file.path, &file.text)?);
     }
     match tree.text_of("README.md") {

@@ -1,14 +1,14 @@
 use std::{error::Error, ffi::OsString, time::Duration};
 
-use clap::{Args as ArgsOf, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
-use daemon_lifecycle::{HealthPoll, Probe, ProbeFailure};
+use clap::{Args as ArgsOf, Parser, Subcommand};
+pub(crate) use daemon_lifecycle::program::Output;
+use daemon_lifecycle::{HealthPoll, Probe, ProbeFailure, program::Shell};
 
 use crate::duration;
 
 /// Starts daemons, and waits until they really accept requests.
 #[derive(Debug, Parser)]
-#[command(version, disable_help_subcommand = true)]
+#[command(name = "daemon-lifecycle", version, disable_help_subcommand = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -43,7 +43,7 @@ pub(crate) enum Command {
 /// it cannot be reached, 1 it is not healthy for another reason; 2 usage; 130 interrupted. With a command its own, or 126
 /// if it cannot be run, or 127 if it is not found.
 ///
-/// Durations are numbers with a unit: 500ms, 1.5s, 2m, 1h.
+/// Durations are numbers with a unit: 500ms, 1.5s, 2m, 1h30m.
 #[derive(Debug, ArgsOf)]
 pub(crate) struct Wait {
     /// What to ask; http without a path means /health
@@ -94,7 +94,7 @@ pub(crate) struct Wait {
     #[cfg(feature = "rustls")]
     #[command(flatten)]
     tls: TlsArgs,
-    /// How to print the outcome; nothing is printed where a command takes over
+    /// How to print the outcome, with jsonl a line for each URL; nothing is printed where a command takes over
     #[arg(long, env = "HEARTBEAT_WAIT_OUTPUT", value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
     /// What to run in place of this program once all are healthy
@@ -114,12 +114,6 @@ struct TlsArgs {
     /// Expect a certificate for this name instead of the host in the URL
     #[arg(long, env = "HEARTBEAT_WAIT_SERVER_NAME", value_name = "NAME")]
     server_name: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Output {
-    Table,
-    Json,
 }
 
 /// A failure after which no further attempt is made.

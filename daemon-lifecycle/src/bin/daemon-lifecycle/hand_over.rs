@@ -4,10 +4,10 @@ use std::{
     process::Command,
 };
 
-use crate::report::say;
+/// What to exit with when a program could not be started.
+pub(crate) use daemon_lifecycle::program::exit::of_start as refused;
 
-const CANNOT_RUN: u8 = 126;
-const NOT_FOUND: u8 = 127;
+use crate::report::say;
 
 /// Makes way for a command. Returns an exit code, as env(1) would, only if there is something left to return to.
 pub(crate) fn to(program: &OsStr, args: &[OsString]) -> u8 {
@@ -18,11 +18,6 @@ pub(crate) fn to(program: &OsStr, args: &[OsString]) -> u8 {
             refused(&error)
         }
     }
-}
-
-/// What to exit with when a program could not be started.
-pub(crate) fn refused(error: &io::Error) -> u8 {
-    if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN }
 }
 
 /// Becomes the command, so that signals and its end need no passing on.

@@ -1,7 +1,6 @@
 //! Starts daemons, and waits for them to become healthy, on the command line.
 
 mod args;
-mod duration;
 mod hand_over;
 mod live;
 mod report;
@@ -11,20 +10,26 @@ mod wait;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use daemon_lifecycle::program::{self, duration};
 
 use crate::args::{Args, Command};
 
 fn main() -> ExitCode {
-    match Args::parse().command {
+    match program::parse::<Args>().command {
         Command::Wait(wait) => ExitCode::from(wait::run(&wait)),
         #[cfg(all(feature = "daemon", unix))]
         Command::Run(run) => ExitCode::from(run::supervise(&run)),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Args::command(), env!("CARGO_BIN_NAME"), &mut script);
-            report::put(&String::from_utf8_lossy(&script));
-            ExitCode::SUCCESS
-        }
+        Command::Completions { shell } => program::put(program::completions::<Args>(shell))
+            .map_or_else(|failed| failed.tell("error"), |()| ExitCode::SUCCESS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Args, program};
+
+    #[test]
+    fn every_flag_has_an_environment_variable() {
+        assert_eq!(program::flags_without_variable::<Args>(), [""; 0]);
     }
 }

@@ -1,30 +1,14 @@
-use std::{
-    error::Error,
-    fmt,
-    io::{self, Write},
-    time::Duration,
-};
+use std::time::Duration;
 
-use daemon_lifecycle::{Healthy, PastAttempt, PollError, PollReport, ProbeError};
+pub(crate) use daemon_lifecycle::program::{say, with_causes as with_cause};
+use daemon_lifecycle::{Healthy, PastAttempt, PollError, PollReport, ProbeError, program};
 use serde_json::{Value, json};
 
 use crate::{args::Output, wait::Outcome};
 
-/// A message for a person. A reader that has gone away is none of our business: the exit code says it all.
-pub(crate) fn say(message: fmt::Arguments<'_>) {
-    writeln!(io::stderr(), "{message}").ok();
-}
-
-/// Data, for a program or a person.
+/// Lines of data, for a program or a person. What came out is told by the exit code all the same.
 pub(crate) fn put(data: &str) {
-    let mut stdout = io::stdout();
-    writeln!(stdout, "{data}").and_then(|()| stdout.flush()).ok();
-}
-
-/// An error and its cause, which its own message leaves out.
-pub(crate) fn with_cause(error: &dyn Error) -> String {
-    let cause = error.source().map(|cause| format!(": {cause}"));
-    format!("{error}{}", cause.unwrap_or_default())
+    program::put(format!("{data}\n")).ok();
 }
 
 /// What went wrong.
@@ -39,6 +23,7 @@ pub(crate) fn print(output: Output, outcomes: &[Outcome]) {
     put(&match output {
         Output::Table => table(outcomes),
         Output::Json => Value::from_iter(outcomes.iter().map(json)).to_string(),
+        Output::Jsonl => outcomes.iter().map(|outcome| json(outcome).to_string()).collect::<Vec<_>>().join("\n"),
     });
 }
 

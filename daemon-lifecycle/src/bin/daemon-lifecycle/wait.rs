@@ -1,7 +1,9 @@
 use std::io;
 
+pub(crate) use daemon_lifecycle::program::exit::{TIMEOUT, USAGE};
 use daemon_lifecycle::{
     HealthPoll, Healthy, PollAllError, PollError, PollReport, ProbeError, ProbeFailure, poll_all_until_healthy,
+    program::exit::{AUTH, FAILED, OK, UNREACHABLE},
 };
 
 use crate::{
@@ -12,14 +14,6 @@ use crate::{
 };
 
 pub(crate) type Outcome = Result<Healthy, PollError>;
-
-const UNHEALTHY: u8 = 1;
-/// A setting that makes no sense, as clap has it for one that cannot be read.
-pub(crate) const USAGE: u8 = 2;
-const AUTH: u8 = 4;
-const UNREACHABLE: u8 = 5;
-/// As timeout(1) has it.
-pub(crate) const TIMEOUT: u8 = 124;
 
 /// Waits, tells what came out, and makes way for the command if there is one. Returns the exit code.
 pub(crate) fn run(wait: &Wait) -> u8 {
@@ -38,7 +32,7 @@ pub(crate) fn run(wait: &Wait) -> u8 {
         }
         Err(error) => {
             say(format_args!("error: cannot start: {error}"));
-            return UNHEALTHY;
+            return FAILED;
         }
     };
     report::failures(&outcomes);
@@ -51,7 +45,7 @@ pub(crate) fn run(wait: &Wait) -> u8 {
         Some((program, args)) => hand_over::to(program, args),
         None => {
             report::print(wait.output, &outcomes);
-            0
+            OK
         }
     }
 }
@@ -100,7 +94,7 @@ fn failure(outcomes: &[Outcome]) -> Option<u8> {
     Some(match last {
         Some(ProbeFailure::Status(401 | 403)) => AUTH,
         Some(last) if last.is_unreachable() => UNREACHABLE,
-        _ => UNHEALTHY,
+        _ => FAILED,
     })
 }
 

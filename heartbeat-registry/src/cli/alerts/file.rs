@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use daemon_lifecycle::program::duration;
 use heartbeat_contract::{HealthState, SinkKind};
-use jiff::SignedDuration;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -133,9 +133,8 @@ fn headers(value: &Value<'_>) -> Result<Vec<(String, String)>, Wrong> {
     headers.iter().map(|(name, value)| Ok((name.get_ref().to_string(), string(value)?.to_owned()))).collect()
 }
 
-pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
-    parsed.ok_or_else(|| format!("{text:?} is no duration: expected one like 10s or 1m 30s"))
+fn duration(text: &str) -> Result<Duration, String> {
+    duration::parse(text).map_err(|expected| format!("{text:?} is no duration: {expected}"))
 }
 
 fn number(value: &Value<'_>) -> Result<u32, Wrong> {

@@ -5,10 +5,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use daemon_lifecycle::program::exit;
 use heartbeat_contract::Exit;
 
+use crate::cli::SIGNAL;
 use crate::cli::signal::Signal;
-use crate::cli::{CANNOT_RUN, NOT_FOUND, SIGNAL};
 
 /// The end of one run.
 #[derive(Debug)]
@@ -46,8 +47,7 @@ impl End {
     /// What this program exits with, if this was the last run.
     pub(super) fn code(&self) -> u8 {
         match self {
-            Self::NotStarted { error, .. } if error.kind() == io::ErrorKind::NotFound => NOT_FOUND,
-            Self::NotStarted { .. } => CANNOT_RUN,
+            Self::NotStarted { error, .. } => exit::of_start(error),
             Self::Ended { status, .. } => match (status.code(), status.signal()) {
                 (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
                 (None, signal) => SIGNAL.saturating_add(u8::try_from(signal.unwrap_or(0)).unwrap_or(0)),

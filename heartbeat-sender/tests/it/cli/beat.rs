@@ -30,7 +30,7 @@ async fn exchange(args: &[&str], stdin: &str, status: &'static str, answer: &'st
 #[tokio::test]
 async fn one_beat_of_flags_goes_out_and_its_ack_is_printed() {
     let args = ["--id", "w-1", "--status", "busy", "--queue-depth", "7", "--metric", "tokens=1.5", "--interval", "10s"];
-    let (request, output) = exchange(&args, "", "200 OK", ACK).await;
+    let (request, output) = exchange(&[&args[..], &["--output", "json"]].concat(), "", "200 OK", ACK).await;
     let worker = request.worker();
     assert_eq!(
         (worker.worker_id.as_str(), worker.status, worker.queue_depth),
@@ -40,6 +40,23 @@ async fn one_beat_of_flags_goes_out_and_its_ack_is_printed() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let ack: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&ack["acknowledged"], &ack["next_in_ms"]), (&true.into(), &100.into()));
+}
+
+#[tokio::test]
+async fn an_ack_is_a_table_a_document_or_a_line() {
+    let drain =
+        r#"{"acknowledged":true,"server_time":"2026-01-02T03:04:05.678Z","next_in_ms":1500,"directives":["drain"]}"#;
+    let printed = async |output| {
+        let (_, output) = exchange(&["--id", "w-1", "--output", output], "", "200 OK", drain).await;
+        text(&output.stdout)
+    };
+    let table = "acknowledged  yes\nat            2026-01-02T03:04:05.678Z\nnext beat in  1.5 s\nasked for     drain\n";
+    assert_eq!(printed("table").await, table);
+    assert_eq!(printed("jsonl").await, format!("{drain}\n"));
+    let document = printed("json").await;
+    assert!(document.lines().count() > 1, "{document}");
+    let [document, line] = [&*document, drain].map(|json| serde_json::from_str::<serde_json::Value>(json).unwrap());
+    assert_eq!(document, line);
 }
 
 #[tokio::test]

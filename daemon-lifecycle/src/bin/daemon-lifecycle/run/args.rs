@@ -21,8 +21,8 @@ use crate::{
 /// Run a command as a daemon: wait until it is ready, watch it, start it again when it ends, and stop all of it.
 ///
 /// INT and TERM stop it, and a second one kills it; HUP, USR1 and USR2 are passed on. Its standard input is empty. What it
-/// writes is passed on line by line. What happens is told on standard error, or with --output json on standard output,
-/// one object per line.
+/// writes is passed on line by line. What happens is told on standard error, or with --output json or jsonl, which
+/// are the same here, on standard output, one object per line.
 ///
 /// Started by systemd as Type=notify, it tells how its command fares: READY=1 once that is ready, STATUS=.., STOPPING=1, more
 /// time for the first start to take, and WATCHDOG=1 if it is to.
@@ -30,7 +30,7 @@ use crate::{
 /// Exit codes, of the last run where it is started again: its own, or 128 and the signal that ended it or this; 1 not
 /// healthy any more, or the pid file is held, 2 usage, 3 it ended before it was ready, 124 not ready in time, 125 this
 /// program cannot go on, 126 it cannot be run, 127 it is not found. With --restart never, the first run is the last; else
-/// what fails is started again until it is given up. Durations are numbers with a unit: 500ms, 1.5s, 2m, 1h.
+/// what fails is started again until it is given up. Durations are numbers with a unit: 500ms, 1.5s, 2m, 1h30m.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// It is ready once this answers with 2xx; a URL without a path means /health
@@ -177,7 +177,7 @@ impl Run {
 fn pass_on(output: Output, line: &OutputLine) {
     match (output, line.stream) {
         (Output::Table, OutputStream::Stdout) => put(&line.text),
-        (Output::Table, OutputStream::Stderr) | (Output::Json, _) => say(format_args!("{}", line.text)),
+        (Output::Table, OutputStream::Stderr) | (Output::Json | Output::Jsonl, _) => say(format_args!("{}", line.text)),
     }
 }
 

@@ -1,6 +1,9 @@
 use std::{os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
 
-use daemon_lifecycle::{DaemonError, EndCause, RunEnd, SupervisionEnd, SupervisorEvent};
+use daemon_lifecycle::{
+    DaemonError, EndCause, RunEnd, SupervisionEnd, SupervisorEvent,
+    program::exit::{self, CHILD_ENDED, FAILED},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -10,16 +13,13 @@ use crate::{
     wait::TIMEOUT,
 };
 
-const FAILED: u8 = 1;
-/// As `wait` has it for a child that ends before it is ready.
-const ENDED_UNREADY: u8 = 3;
-pub(crate) const CANNOT_GO_ON: u8 = 125;
+pub(crate) const CANNOT_GO_ON: u8 = exit::WRAPPER;
 
 /// Tells what has happened.
 pub(crate) fn event(output: Output, event: &SupervisorEvent) {
     match output {
         Output::Table => say(format_args!("{event}")),
-        Output::Json => put(&json(event).to_string()),
+        Output::Json | Output::Jsonl => put(&json(event).to_string()),
     }
 }
 
@@ -30,7 +30,9 @@ pub(crate) fn end(output: Output, end: &SupervisionEnd, exit_code: u8) {
             SupervisionEnd::CrashLoop { .. } | SupervisionEnd::Failed(_) => say(format_args!("error: {end}")),
             _ => {}
         },
-        Output::Json => put(&json!({"event": "over", "exit_code": exit_code, "why": end.to_string()}).to_string()),
+        Output::Json | Output::Jsonl => {
+            put(&json!({"event": "over", "exit_code": exit_code, "why": end.to_string()}).to_string());
+        }
     }
 }
 
@@ -46,7 +48,7 @@ pub(crate) fn exit_code(end: &SupervisionEnd) -> u8 {
 
 fn of_run(end: &RunEnd) -> u8 {
     match &end.cause {
-        EndCause::NotReady(error) if error.exit_status().is_some() => ENDED_UNREADY,
+        EndCause::NotReady(error) if error.exit_status().is_some() => CHILD_ENDED,
         EndCause::NotReady(_) => TIMEOUT,
         EndCause::Unhealthy(_) | EndCause::Watchdog(_) => FAILED,
         EndCause::NotStarted(error) => of_error(error),
