@@ -8,6 +8,7 @@ mod arguments;
 mod config;
 mod failed;
 mod output;
+mod place;
 mod stream;
 
 pub mod duration;
@@ -17,4 +18,5 @@ pub use arguments::{completions, flags_without_variable, parse};
 pub use clap_complete::Shell;
 pub use failed::{Failed, with_causes};
 pub use output::Output;
+pub use place::place;
 pub use stream::{harmless, put, say};

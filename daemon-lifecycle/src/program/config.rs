@@ -12,6 +12,8 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use super::place;
+
 /// Each may have a table of its own, so that one file can serve all of them.
 const PROGRAMS: [&str; 3] = ["daemon-lifecycle", "heartbeat-registry", "heartbeat-sender"];
 
@@ -47,7 +49,7 @@ impl Setting {
 pub(super) fn read(file: &Path, root: &Command, path: &[&str]) -> Result<Vec<Setting>, String> {
     let unread = |error| format!("the configuration file {}: {error}", file.display());
     let text = std::fs::read_to_string(file).map_err(unread)?;
-    let place = |at: usize| format!("{}:{}", file.display(), line_and_column(&text, at));
+    let place = |at: usize| place(file, &text, at);
     let found = parse(&text, root, path).map_err(|Wrong { at, what }| format!("{}: {what}", place(at)))?;
     let setting = |(flag, Found { at, key, words }): (String, Found)| Setting {
         file: file.to_owned(),
@@ -57,14 +59,6 @@ pub(super) fn read(file: &Path, root: &Command, path: &[&str]) -> Result<Vec<Set
         flag,
     };
     Ok(found.into_iter().map(setting).collect())
-}
-
-/// Both from 1, columns in characters.
-fn line_and_column(text: &str, at: usize) -> String {
-    let before = &text[..text.floor_char_boundary(at)];
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    format!("{line}:{column}")
 }
 
 /// What is wrong, and at which byte.
@@ -222,7 +216,7 @@ fn words(arg: &Arg, name: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<Stri
 fn whole(arg: &Arg, item: &Spanned<DeValue<'_>>) -> Result<(), Wrong> {
     match (item.get_ref(), arg.get_value_delimiter()) {
         (DeValue::String(text), Some(delimiter)) if text.contains(delimiter) => {
-            wrong(item.span(), format!("{text:?} has a {delimiter:?}, which would divide it"))
+            wrong(item.span(), format!("a {delimiter:?} would divide this item"))
         }
         _ => Ok(()),
     }

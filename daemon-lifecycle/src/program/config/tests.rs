@@ -1,6 +1,6 @@
 use clap::{Arg, ArgAction, Command};
 
-use super::{Setting, Wrong, line_and_column, parse};
+use super::{Setting, Wrong, parse, place};
 
 /// `run` and `token create`, of a program that has its namesakes.
 fn program() -> Command {
@@ -23,7 +23,7 @@ fn words(text: &str, path: &[&str]) -> Vec<String> {
 
 fn refusal(text: &str) -> String {
     let Wrong { at, what } = parse(text, &program(), &["run"]).expect_err(text);
-    format!("{} {what}", line_and_column(text, at))
+    format!("{}: {what}", place("F".as_ref(), text, at))
 }
 
 #[test]
@@ -56,25 +56,25 @@ fn tables_of_other_programs_are_theirs() {
 #[test]
 fn what_is_wrong_is_named_with_its_place_and_what_is_known_there() {
     for (text, expected) in [
-        ("[run]\ninterval = 1\nintervall = 2", "3:1 run.intervall: unknown; did you mean interval?"),
-        ("[run]\nzzz = 2", "2:1 run.zzz: unknown, expected one of interval, registry, stop-grace, verbose"),
-        ("[run]\nwhat = 2", "2:1 run.what: unknown, expected one of"),
-        ("zzz = 2", "1:1 zzz: unknown, expected one of interval, name, registry, stop-grace, tokens, verbose"),
-        ("[rum]\n", "1:2 [rum]: unknown; did you mean run?"),
-        ("[token.zzz]\n", "1:8 [token.zzz]: unknown, expected one of create, list"),
-        ("[run.zzz]\n", "1:6 [run.zzz]: unknown, as is any key here"),
-        ("[run]\ninterval = { s = 5 }", "2:1 [run.interval]: a value is expected, not a table"),
-        ("[interval]\n", "1:2 [interval]: a value is expected, not a table"),
-        ("[run]\n  verbose = \"yes\"", "2:13 run.verbose: expected true or false, not string"),
-        ("[run]\ninterval = true", "2:12 run.interval: expected a string or a number, not boolean"),
-        ("[run]\ninterval = [\"5s\"]", "2:12 run.interval: expected a string or a number, not array"),
-        ("[run]\nregistry = [1, [2]]", "2:16 run.registry: expected a string or a number, not array"),
-        ("[run]\nregistry = [\"a\", \"b,c\"]", "2:18 run.registry: \"b,c\" has a ',', which would divide it"),
-        ("[run]\ninterval = 0o660", "2:12 run.interval: write \"660\", as a string"),
-        ("[run]\nstop-grace = 1\nstop_grace = 1", "3:1 run.stop_grace: is there twice, with - and with _"),
-        ("[token.create]\nverbose = true", "2:1 token.create.verbose: unknown"),
-        ("[run]\n# ä\ninterval = ", "3:12 "),
-        ("[run]\nregistry = [\"ä\", true]", "2:18 run.registry: expected"),
+        ("[run]\ninterval = 1\nintervall = 2", "F:3:1: run.intervall: unknown; did you mean interval?"),
+        ("[run]\nzzz = 2", "F:2:1: run.zzz: unknown, expected one of interval, registry, stop-grace, verbose"),
+        ("[run]\nwhat = 2", "F:2:1: run.what: unknown, expected one of"),
+        ("zzz = 2", "F:1:1: zzz: unknown, expected one of interval, name, registry, stop-grace, tokens, verbose"),
+        ("[rum]\n", "F:1:2: [rum]: unknown; did you mean run?"),
+        ("[token.zzz]\n", "F:1:8: [token.zzz]: unknown, expected one of create, list"),
+        ("[run.zzz]\n", "F:1:6: [run.zzz]: unknown, as is any key here"),
+        ("[run]\ninterval = { s = 5 }", "F:2:1: [run.interval]: a value is expected, not a table"),
+        ("[interval]\n", "F:1:2: [interval]: a value is expected, not a table"),
+        ("[run]\n  verbose = \"yes\"", "F:2:13: run.verbose: expected true or false, not string"),
+        ("[run]\ninterval = true", "F:2:12: run.interval: expected a string or a number, not boolean"),
+        ("[run]\ninterval = [\"5s\"]", "F:2:12: run.interval: expected a string or a number, not array"),
+        ("[run]\nregistry = [1, [2]]", "F:2:16: run.registry: expected a string or a number, not array"),
+        ("[run]\nregistry = [\"a\", \"b,c\"]", "F:2:18: run.registry: a ',' would divide this item"),
+        ("[run]\ninterval = 0o660", "F:2:12: run.interval: write \"660\", as a string"),
+        ("[run]\nstop-grace = 1\nstop_grace = 1", "F:3:1: run.stop_grace: is there twice, with - and with _"),
+        ("[token.create]\nverbose = true", "F:2:1: token.create.verbose: unknown"),
+        ("[run]\n# ä\ninterval = ", "F:3:12: "),
+        ("[run]\nregistry = [\"ä\", true]", "F:2:18: run.registry: expected"),
     ] {
         let told = refusal(text);
         assert!(told.starts_with(expected), "{text:?}: {told}");

@@ -6,26 +6,22 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use daemon_lifecycle::program::duration;
+use daemon_lifecycle::program::{Failed, duration, place};
 use heartbeat_contract::{HealthState, SinkKind};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use crate::alerts::{Rule, SinkConfig};
 use crate::cli::args::kind;
-use crate::cli::{Failed, USAGE};
 
 const KEYS: &str = "url, name, states, kinds, zones, ids, headers, bearer_token_file, timeout, retries, first_pause, \
                     cooldown";
 
 /// The receivers that a file names, each of them checked.
 pub(super) fn sinks(path: &Path) -> Result<Vec<SinkConfig>, Failed> {
-    let unread = |error| Failed { message: format!("the alerts file {}: {error}", path.display()), code: USAGE };
+    let unread = |error| Failed::usage(format!("the alerts file {}: {error}", path.display()));
     let text = std::fs::read_to_string(path).map_err(unread)?;
-    parse(&text).map_err(|Wrong { at, what }| {
-        let line = text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Failed { message: format!("{}:{line}: {what}", path.display()), code: USAGE }
-    })
+    parse(&text).map_err(|Wrong { at, what }| Failed::usage(format!("{}: {what}", place(path, &text, at))))
 }
 
 /// What is wrong, and at which byte.

@@ -62,9 +62,9 @@ async fn an_alerts_file_that_is_wrong_is_refused_before_anything_listens() {
     };
     refused(&["--alerts", path], &format!("the alerts file {path}: No such file")).await;
     std::fs::write(&file, "[[webhook]]\nurl = \"http://u:secret@host\"\nstate = [\"failed\"]\n").unwrap();
-    refused(&["--alerts", path], &format!("{path}:3: webhook.state: unknown, expected one of url")).await;
+    refused(&["--alerts", path], &format!("{path}:3:1: webhook.state: unknown, expected one of url")).await;
     std::fs::write(&file, "[[webhook]]\nurl = \"http://u:secret@host\n").unwrap();
-    refused(&["--alerts", path], &format!("{path}:2: ")).await;
+    refused(&["--alerts", path], &format!("{path}:2:")).await;
     refused(&["--webhook", "ftp://u:secret@host"], "--webhook: url: expected http://HOST").await;
     refused(&["--public-url", "queen"], "--public-url: registry_url: expected http://HOST").await;
 }
