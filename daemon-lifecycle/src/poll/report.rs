@@ -112,6 +112,11 @@ impl PollReport {
         }
     }
 
+    /// Whether these are the words for all that was seen.
+    fn is_all(&self, words: &str) -> bool {
+        matches!(self.0.outcomes[..], [(kind, _)] if kind.to_string() == words)
+    }
+
     pub(crate) fn new(url: String, given: String) -> Self {
         Self(Box::new(Seen {
             url,
@@ -175,8 +180,8 @@ impl fmt::Display for PollReport {
         if self.0.successes > 0 {
             write!(f, "{separator}{} x healthy", self.0.successes)?;
         }
-        if let Some(last) = self.last() {
-            write!(f, "; last: {}", last.without_url())?;
+        if let Some(last) = self.last().map(|last| last.without_url().to_string()).filter(|last| !self.is_all(last)) {
+            write!(f, "; last: {last}")?;
         }
         if let Some(progress) = self.0.progress {
             write!(f, "; progress {:.0} %", progress * 100.0)?;
@@ -216,6 +221,16 @@ mod tests {
              4 x connection refused, 1 x status 503; last: status 503 (failed: store)"
         );
         assert_eq!(report.attempts(), 5);
+    }
+
+    #[test]
+    fn the_last_failure_is_not_told_again_where_it_is_like_all_and_had_nothing_to_add() {
+        let all = "http://127.0.0.1:9/health not healthy after 2 attempts in 3 ms: 2 x connection refused";
+        assert_eq!(report(&[ProbeFailure::Refused; 2]).ended(Duration::from_millis(3)).to_string(), all);
+        let mut report = report(&[ProbeFailure::Status(503)]);
+        let status = ProbeError::new(&URL, ProbeFailure::Status(503));
+        report.failed(Duration::from_secs(5), status.with_detail("loading".to_owned()));
+        assert!(report.to_string().ends_with(": 2 x status 503; last: status 503 (loading)"), "{report}");
     }
 
     #[test]

@@ -48,8 +48,8 @@ impl ProbeError {
 
     /// What the answer said, in one line of at most 200 bytes and free of control characters: the `Location` of a
     /// redirect, what `application/health+json` names as failed, else the beginning of the body of a status other than
-    /// 2xx; of a command its last line. Of an unusable URL, what is wrong with it; of a socket, that it is not there or
-    /// that permission is missing. `None` where there was no answer or it was empty.
+    /// 2xx; of a command its last line. Of an unusable URL or certificate, what is wrong with it; of a socket, that it is
+    /// not there or that permission is missing. `None` where there was no answer or it was empty.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         self.0.detail.as_deref()
@@ -190,7 +190,9 @@ impl fmt::Display for WithoutUrl<'_> {
         if self.0.addresses().len() > 1 {
             return several(self.0.addresses(), f);
         }
-        let root = std::iter::successors(self.0.source(), |&cause| cause.source()).last();
+        let root = std::iter::successors(self.0.source(), |&cause| cause.source()).last().map(ToString::to_string);
+        // The operating system may have the same words for it.
+        let root = root.filter(|root| !root.to_lowercase().starts_with(&self.0.kind().to_string()));
         root.map_or(Ok(()), |root| write!(f, " ({root})"))
     }
 }
@@ -217,8 +219,16 @@ mod tests {
 
     #[test]
     fn without_an_answer_the_root_cause_stands_in_for_the_detail() {
-        let error = ProbeError::new(&target(), ProbeFailure::Refused).with_source("os error 111");
-        assert_eq!(error.without_url().to_string(), "connection refused (os error 111)");
+        let error = ProbeError::new(&target(), ProbeFailure::Dns).with_source("Name or service not known");
+        assert_eq!(error.without_url().to_string(), "name not resolved (Name or service not known)");
+    }
+
+    #[test]
+    fn a_cause_that_only_says_the_same_again_is_left_out() {
+        let error = ProbeError::new(&target(), ProbeFailure::Refused)
+            .with_source(io::Error::from(io::ErrorKind::ConnectionRefused));
+        assert_eq!(error.without_url().to_string(), "connection refused");
+        assert!(error.source().is_some());
     }
 
     #[test]

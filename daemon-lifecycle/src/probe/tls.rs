@@ -195,9 +195,28 @@ fn refused(target: &Target, error: io::Error) -> ProbeError {
         }
         Some(rustls::Error::InvalidMessage(_)) => ProbeError::new(target, ProbeFailure::Tls)
             .with_detail("the server does not speak tls on this port".to_owned()),
+        Some(rustls::Error::InvalidCertificate(objection)) => {
+            ProbeError::new(target, ProbeFailure::Tls).with_detail(in_words(objection))
+        }
         _ => ProbeError::new(target, ProbeFailure::Tls),
     }
     .with_source(error)
+}
+
+/// What is wrong with a certificate, for those whose daemon shows it.
+fn in_words(objection: &CertificateError) -> String {
+    match objection {
+        CertificateError::UnknownIssuer => "no trusted authority has signed the certificate".to_owned(),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "the certificate has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the certificate is not valid yet".to_owned()
+        }
+        // As many a self-signed one is.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "the certificate is that of an authority, not of a server".to_owned()
+        }
+        other => other.to_string(),
+    }
 }
 
 /// The name in what rustls makes of it, such as `DnsName("daemon.internal")`.

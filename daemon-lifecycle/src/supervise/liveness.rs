@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::{Probe, ProbeError, probe::Session};
 
 /// How a daemon that is up is watched: by asking it, every so often. Over HTTP it is asked over one connection, as long as
-/// both sides keep it open.
+/// both sides keep it open, and after 30 questions over a new one, so that a daemon that takes none any more is found out.
 #[derive(Debug)]
 pub struct Liveness {
     /// What is asked. It should be something that only a restart can mend, such as `/livez`.

@@ -176,6 +176,22 @@ async fn a_liveness_probe_keeps_its_connection_over_tls() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_takes_no_new_connections_is_found_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/livez", listener.local_addr().expect("an address"));
+    let seen: Arc<Seen> = Arc::default();
+    let of_server = Arc::clone(&seen);
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        drop(listener);
+        serve(stream, &of_server, |_| Reply::AndStay(answer("alive"))).await;
+    });
+    assert_eq!(lost(probe(&url)).await, ProbeFailure::Refused);
+    assert_eq!((seen.connections(), seen.requests()), (1, 30));
+}
+
+#[tokio::test]
 async fn a_server_that_closes_after_each_answer_costs_no_failed_probe() {
     let (url, seen, _serving) = server(|_| Reply::AndHangUp(answer("alive"))).await;
     expect_alive(probe(&url), &seen).await;

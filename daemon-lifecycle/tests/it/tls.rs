@@ -28,7 +28,14 @@ struct TlsServer {
 
 impl TlsServer {
     async fn named(names: &[&str]) -> Self {
-        let (authority, config) = certified(names);
+        Self::started(certified(names)).await
+    }
+
+    async fn with(certificate: &CertificateParams) -> Self {
+        Self::started(signed(certificate)).await
+    }
+
+    async fn started((authority, config): (String, ServerConfig)) -> Self {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -60,16 +67,21 @@ impl TlsServer {
 
 /// An authority in PEM, and a server with a certificate of it for these names.
 pub(crate) fn certified(names: &[&str]) -> (String, ServerConfig) {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    signed(&CertificateParams::new(names).expect("names"))
+}
+
+fn signed(certificate: &CertificateParams) -> (String, ServerConfig) {
     let mut authority = CertificateParams::new([]).expect("no names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    authority.distinguished_name.push(DnType::CommonName, format!("authority of {}", names[0]));
+    let name = format!("authority of {:?}", certificate.subject_alt_names);
+    authority.distinguished_name.push(DnType::CommonName, name);
     let key = KeyPair::generate().expect("a key");
     let pem = authority.self_signed(&key).expect("a certificate").pem();
     let issuer = Issuer::new(authority, key);
 
-    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let key = KeyPair::generate().expect("a key");
-    let certificate = CertificateParams::new(names).expect("names").signed_by(&key, &issuer).expect("a certificate");
+    let certificate = certificate.signed_by(&key, &issuer).expect("a certificate");
     let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -100,10 +112,30 @@ async fn a_certificate_of_an_unknown_authority_is_a_failure_of_tls_that_says_so(
     assert_eq!(error.kind(), ProbeFailure::Tls);
     let cause = std::error::Error::source(&error).expect("a cause").to_string();
     assert!(cause.contains("invalid peer certificate: UnknownIssuer"), "{cause}");
+    assert_eq!(error.detail(), Some("no trusted authority has signed the certificate"));
 
     let url = format!("https://localhost:{}", server.address.port());
     let error = Probe::new(&url).expect("a URL").ask().await.expect_err("the system does not know it either");
     assert_eq!(error.kind(), ProbeFailure::Tls, "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_certificate_is_told_in_words() {
+    let year = |year| rcgen::date_time_ymd(year, 1, 1);
+    type Change = fn(&mut CertificateParams);
+    let authority: Change = |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    for (change, words) in [
+        ((|params| params.not_after = rcgen::date_time_ymd(2020, 1, 1)) as Change, "the certificate has expired"),
+        (|params| params.not_before = rcgen::date_time_ymd(4000, 1, 1), "the certificate is not valid yet"),
+        (authority, "the certificate is that of an authority, not of a server"),
+    ] {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+        (params.not_before, params.not_after) = (year(1990), year(4010));
+        change(&mut params);
+        let server = TlsServer::with(&params).await;
+        let error = server.ask("localhost", server.trusted()).await.expect_err("a certificate that will not do");
+        assert_eq!((error.kind(), error.detail()), (ProbeFailure::Tls, Some(words)));
+    }
 }
 
 #[tokio::test]
