@@ -10,12 +10,13 @@ use crate::transcript::Command;
 /// Far longer than any of them takes.
 const BOUND: Duration = Duration::from_secs(60);
 
-const PROGRAMS: [(&str, &str); 12] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("agents", env!("CARGO_BIN_EXE_agents")),
     ("dashboard", env!("CARGO_BIN_EXE_dashboard")),
     ("hive", env!("CARGO_BIN_EXE_hive")),
     ("minimal", env!("CARGO_BIN_EXE_minimal")),
     ("own-kind", env!("CARGO_BIN_EXE_own-kind")),
+    ("panics", env!("CARGO_BIN_EXE_panics")),
     ("pipeline", env!("CARGO_BIN_EXE_pipeline")),
     ("queen", env!("CARGO_BIN_EXE_queen")),
     ("recover", env!("CARGO_BIN_EXE_recover")),

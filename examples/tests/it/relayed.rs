@@ -39,7 +39,28 @@ struct Host {
     registry: RealRegistry,
     requests: Requests,
     hive: Sender,
-    socket: PathBuf,
+    folder: Folder,
+}
+
+/// A folder of a test's own, removed in the end, however the test ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("relayed-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.join("relay.sock")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
 }
 
 impl Host {
@@ -50,20 +71,19 @@ impl Host {
             *counting.0.lock().unwrap().entry(path.to_owned()).or_default() += 1;
         })
         .await;
-        let socket = socket(name);
-        let url = registry.url.clone();
-        let hive = hive(&url, &socket);
-        let host = Self { registry, requests, hive, socket };
+        let folder = Folder::new(name);
+        let hive = hive(&registry.url, &folder.socket());
+        let host = Self { registry, requests, hive, folder };
         host.until_it_relays().await;
         host
     }
 
     async fn until_it_relays(&self) {
-        until("the relay's socket", async || std::os::unix::net::UnixStream::connect(&self.socket).ok()).await;
+        until("the relay's socket", async || std::os::unix::net::UnixStream::connect(self.folder.socket()).ok()).await;
     }
 
     fn relay(&self) -> String {
-        format!("unix://{}", self.socket.display())
+        format!("unix://{}", self.folder.socket().display())
     }
 
     /// Beats over the relay, and past it where that fails, if it may.
@@ -84,12 +104,6 @@ impl Host {
     async fn until_failed(&self, id: &str) -> MemberView {
         self.registry.until_worker(id, "failed", |view| view.state == HealthState::Failed).await
     }
-}
-
-fn socket(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("relayed-{name}-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    folder.join("relay.sock")
 }
 
 fn hive(url: &str, socket: &std::path::Path) -> Sender {
@@ -146,22 +160,23 @@ async fn when_the_hive_is_killed_workers_go_direct_after_one_miss_and_nobody_fai
     assert!(host.failed().await.is_empty(), "{:?}", host.failed().await);
 
     // The killed one has left its socket behind; another takes its place.
-    assert!(host.socket.exists());
-    host.hive = hive(&host.registry.url, &host.socket);
+    assert!(host.folder.socket().exists());
+    host.hive = hive(&host.registry.url, &host.folder.socket());
     host.until_it_relays().await;
     for worker in workers {
         worker.shutdown().await;
     }
     host.hive.signal(Signal::TERM);
     assert_eq!(host.hive.code().await, Some(0));
-    assert!(!host.socket.exists());
+    assert!(!host.folder.socket().exists());
     host.registry.stop().await;
 }
 
 #[tokio::test]
 async fn a_relay_that_cannot_reach_the_registry_sends_workers_there_themselves() {
     let registry = RealRegistry::start().await;
-    let socket = socket("cut");
+    let folder = Folder::new("cut");
+    let socket = folder.socket();
     let _hive = hive(NOWHERE, &socket);
     until("the relay's socket", async || std::os::unix::net::UnixStream::connect(&socket).ok()).await;
     let mut config = WorkerHeartbeatConfig::new("worker-1", format!("unix://{}", socket.display()));
@@ -193,7 +208,8 @@ async fn a_killed_worker_is_process_dead_by_the_word_of_its_hive() {
 #[tokio::test]
 async fn a_process_given_by_a_pid_file_is_watched_and_a_new_one_in_it_as_well() {
     let registry = RealRegistry::start().await;
-    let file = socket("pidfile").with_extension("pid");
+    let folder = Folder::new("pidfile");
+    let file = folder.0.join("worker.pid");
     let start = || {
         let child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         std::fs::write(&file, format!("{}\n", child.id())).unwrap();

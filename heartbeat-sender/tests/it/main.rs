@@ -8,6 +8,7 @@ mod failover;
 mod goodbye;
 #[cfg(feature = "http")]
 mod http;
+mod log;
 mod member;
 mod order;
 mod outage;

@@ -87,3 +87,54 @@ async fn a_worker_is_told_that_the_registry_is_not_reached_but_no_password() {
     let mut relayed = Relayed::start("unreached.sock", to(&url.replace("http://", "http://me:secret@")));
     assert_eq!(relayed.refusal().await, format!("the relay cannot pass beats on: cannot connect to {url}"));
 }
+
+#[tokio::test]
+async fn a_relay_returns_to_the_registry_it_prefers() {
+    let (first, second) = (Registry::listen().await, Registry::listen().await);
+    let mut relayed = Relayed::start("returning.sock", to(&first.url).or(to(&second.url)));
+    drop(first.hear().await);
+    let (mut kept, _) = second.hear().await;
+    kept.answer("200 OK", "", TAKEN).await;
+    assert!(matches!(relayed.outcome().await, Outcome::Acknowledged { seq: 0, .. }));
+    relayed.worker.beat_now();
+    kept.hear().await.expect("it stays there");
+    kept.answer("200 OK", "", TAKEN).await;
+    assert!(matches!(relayed.outcome().await, Outcome::Acknowledged { seq: 1, .. }));
+    assert!(!first.has_caller().await, "and leaves the first alone for a while");
+
+    a_while_passes().await;
+    relayed.worker.beat_now();
+    let (mut connection, beat) = second.hear().await;
+    connection.answer("200 OK", "", TAKEN).await;
+    assert!(matches!(relayed.outcome().await, Outcome::Acknowledged { seq: 2, .. }));
+    let (mut preferred, again) = first.hear().await;
+    assert_eq!(again.body, beat.body, "the batch that has arrived already");
+    preferred.answer("200 OK", "", TAKEN).await;
+
+    // It has returned once it has read that answer, which another beat may come before.
+    let beats_at_second = async {
+        loop {
+            connection.hear().await.expect("the connection is kept");
+            connection.answer("200 OK", "", TAKEN).await;
+        }
+    };
+    let beats = async {
+        loop {
+            relayed.worker.beat_now();
+            relayed.outcome().await;
+        }
+    };
+    let next = tokio::select! {
+        next = soon(preferred.hear()) => next,
+        () = beats_at_second => unreachable!(),
+        () = beats => unreachable!(),
+    };
+    assert!(next.is_some(), "on the same connection");
+}
+
+/// For the relay, not for the worker, which has a thread of its own.
+async fn a_while_passes() {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(100)).await;
+    tokio::time::resume();
+}
