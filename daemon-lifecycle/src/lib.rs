@@ -30,7 +30,7 @@
 //! | `endpoint` | [`Health`]: the axum routes `/livez`, `/readyz` and `/startupz`; needs no HTTP client | |
 //! | `notify` | [`NotifySocket`]: hears children that speak systemd's `sd_notify` protocol; [`Notifier`] speaks it; Unix only | |
 //! | `rustls` | `https://` for probes, with `Tls` for authorities of one's own | |
-//! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]`, and with `daemon` also `daemon-lifecycle run -- CMD` | |
+//! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]`, and with `daemon` also `daemon-lifecycle run -- CMD` and `prune PIDFILE..` | |
 //!
 //! All waiting goes by tokio's clock. The library installs no signal handler and writes no log; whoever wants to see
 //! a wait go on sets [`HealthPoll::on_failed_attempt`] and [`HealthPoll::on_healthy`].
@@ -86,7 +86,7 @@ pub use endpoint::{Health, Phase};
 #[cfg(all(feature = "notify", unix))]
 pub use notify::{Notification, Notifier, NotifySocket, Watchdog};
 #[cfg(all(feature = "daemon", unix))]
-pub use pid_file::{PidFile, PidFileError, RunningProcess};
+pub use pid_file::{PidFile, PidFileError, Pruned, RunningProcess};
 #[cfg(feature = "probe")]
 pub use poll::{
     ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PastAttempt, PollAllError, PollError,

@@ -20,6 +20,8 @@ mod pid_file;
 mod probe;
 #[cfg(all(feature = "daemon", unix))]
 mod process;
+#[cfg(all(feature = "cli", feature = "daemon", unix))]
+mod prune;
 #[cfg(all(feature = "daemon", unix))]
 mod readiness;
 #[cfg(all(feature = "cli", feature = "daemon", unix))]

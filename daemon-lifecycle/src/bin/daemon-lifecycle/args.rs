@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Wait(Box<Wait>),
     #[cfg(all(feature = "daemon", unix))]
     Run(Box<crate::run::Run>),
+    #[cfg(all(feature = "daemon", unix))]
+    Prune(crate::prune::Prune),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell

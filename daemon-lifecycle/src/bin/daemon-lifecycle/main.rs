@@ -4,6 +4,8 @@ mod args;
 mod duration;
 mod hand_over;
 mod live;
+#[cfg(all(feature = "daemon", unix))]
+mod prune;
 mod report;
 #[cfg(all(feature = "daemon", unix))]
 mod run;
@@ -20,6 +22,8 @@ fn main() -> ExitCode {
         Command::Wait(wait) => ExitCode::from(wait::run(&wait)),
         #[cfg(all(feature = "daemon", unix))]
         Command::Run(run) => ExitCode::from(run::supervise(&run)),
+        #[cfg(all(feature = "daemon", unix))]
+        Command::Prune(prune) => ExitCode::from(prune::run(&prune)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), env!("CARGO_BIN_NAME"), &mut script);
