@@ -15,6 +15,8 @@ mod folder;
 #[cfg(all(feature = "notify", unix))]
 mod notify;
 #[cfg(all(feature = "daemon", unix))]
+mod outward;
+#[cfg(all(feature = "daemon", unix))]
 mod pid_file;
 #[cfg(feature = "probe")]
 mod probe;
@@ -36,3 +38,5 @@ mod supervise;
 mod tls;
 #[cfg(feature = "probe")]
 mod waiting;
+#[cfg(all(feature = "daemon", unix))]
+mod watchdog;

@@ -163,7 +163,7 @@ impl Wait {
     }
 }
 
-fn asked(text: &str) -> Result<Probe, Box<dyn Error>> {
+pub(crate) fn asked(text: &str) -> Result<Probe, Box<dyn Error>> {
     #[cfg(all(feature = "daemon", unix))]
     if let Some(line) = text.strip_prefix("exec:") {
         // The shell would take nothing for a success.
