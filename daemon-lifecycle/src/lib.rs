@@ -30,7 +30,7 @@
 //! | `endpoint` | [`Health`]: the axum routes `/livez`, `/readyz` and `/startupz`; needs no HTTP client | |
 //! | `notify` | [`NotifySocket`]: hears children that speak systemd's `sd_notify` protocol; [`Notifier`] speaks it; Unix only | |
 //! | `rustls` | `https://` for probes, with `Tls` for authorities of one's own | |
-//! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]`, and with `daemon` also `daemon-lifecycle run -- CMD` | |
+//! | `cli` | the binary: `daemon-lifecycle wait URL.. [-- CMD]`, and with `daemon` also `daemon-lifecycle run -- CMD` and `prune PIDFILE..` | |
 //! | `program` | what the binaries of this workspace share: for them alone, and no part of what this crate promises | |
 //!
 //! All waiting goes by tokio's clock. The library installs no signal handler and writes no log; whoever wants to see
@@ -90,7 +90,7 @@ pub use endpoint::{Health, Phase};
 #[cfg(all(feature = "notify", unix))]
 pub use notify::{Notification, Notifier, NotifySocket, Watchdog};
 #[cfg(all(feature = "daemon", unix))]
-pub use pid_file::{PidFile, PidFileError, RunningProcess};
+pub use pid_file::{PidFile, PidFileError, Pruned, RunningProcess};
 #[cfg(feature = "probe")]
 pub use poll::{
     ConfigError, FailedAttempt, HealthPoll, HealthPollConfig, Healthy, PastAttempt, PollAllError, PollError,

@@ -20,7 +20,7 @@ const MAX_DATAGRAM: usize = 64 * 1024;
 ///
 /// It lies in a directory of its own that only this user can enter, below `XDG_RUNTIME_DIR` or, where that cannot be
 /// used, the directory for temporary files. Both go when the socket is dropped; a process that is killed leaves them
-/// behind.
+/// behind, and the first socket of a later one of this user takes them away.
 ///
 /// Whoever of this user knows the path is heard: unlike systemd, the socket does not look at who sends.
 ///

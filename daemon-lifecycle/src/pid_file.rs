@@ -3,6 +3,7 @@
 mod error;
 mod evict;
 mod process;
+mod prune;
 mod record;
 
 use std::{
@@ -13,7 +14,10 @@ use std::{
     time::Duration,
 };
 
-pub use self::error::{PidFileError, RunningProcess};
+pub use self::{
+    error::{PidFileError, RunningProcess},
+    prune::Pruned,
+};
 use self::{
     evict::evict,
     process::{Process, boot_id},
@@ -36,7 +40,7 @@ const MAX_EVICTIONS: u32 = 8;
 /// If the one that claimed it is dead, but its daemon lives on, the claim is refused too, because the daemon still
 /// holds its ports; that much is known on Linux only.
 ///
-/// The file is removed on drop.
+/// [`prune`](Self::prune) ends what was left behind. The file is removed on drop.
 #[derive(Debug)]
 #[must_use = "the claim ends when it is dropped"]
 pub struct PidFile {

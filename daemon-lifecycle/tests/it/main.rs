@@ -19,11 +19,15 @@ mod liveness;
 #[cfg(all(feature = "notify", unix))]
 mod notify;
 #[cfg(all(feature = "daemon", unix))]
+mod outward;
+#[cfg(all(feature = "daemon", unix))]
 mod pid_file;
 #[cfg(feature = "probe")]
 mod probe;
 #[cfg(all(feature = "daemon", unix))]
 mod process;
+#[cfg(all(feature = "cli", feature = "daemon", unix))]
+mod prune;
 #[cfg(all(feature = "daemon", unix))]
 mod readiness;
 #[cfg(all(feature = "cli", feature = "daemon", unix))]
@@ -38,3 +42,5 @@ mod supervise;
 mod tls;
 #[cfg(feature = "probe")]
 mod waiting;
+#[cfg(all(feature = "daemon", unix))]
+mod watchdog;

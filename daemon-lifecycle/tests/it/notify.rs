@@ -127,6 +127,38 @@ async fn every_socket_has_a_path_of_its_own_which_goes_with_it() {
     assert!(next(&other).await.ready());
 }
 
+#[cfg(all(feature = "cli", feature = "daemon", target_os = "linux"))]
+#[tokio::test]
+async fn what_a_killed_process_left_behind_goes_with_a_later_one() {
+    use crate::{folder::Folder, process::line, run::under_run};
+
+    let folder = Folder::new("notify-1");
+    let run = || {
+        let mut command =
+            under_run(&["--watchdog", "1h", "--die-with-parent"], "echo at $NOTIFY_SOCKET; exec sleep 600");
+        command.env_remove("XDG_RUNTIME_DIR").env("TMPDIR", folder.path());
+        daemon_lifecycle::DaemonCommand::from(command).spawn().expect("the binary starts")
+    };
+    let places = || {
+        let places = std::fs::read_dir(folder.path()).expect("a folder").flatten();
+        places.map(|place| place.path()).collect::<Vec<_>>()
+    };
+    let mut killed = run();
+    let left = line(&mut killed, "at ").await;
+    killed.signal(daemon_lifecycle::Signal::Kill).expect("a child");
+    bounded(killed.wait()).await.expect("a child");
+    assert!(std::path::Path::new(&left).exists());
+    let made = std::fs::File::open(&places()[0]).expect("a folder");
+    let earlier = made.metadata().and_then(|made| made.modified()).expect("a time") - Duration::from_secs(3_600);
+    made.set_modified(earlier).expect("our own folder");
+
+    let mut later = run();
+    line(&mut later, "at ").await;
+    assert!(!std::path::Path::new(&left).exists());
+    assert_eq!(places().len(), 1);
+    bounded(later.stop(PATIENCE)).await.expect("a child to stop");
+}
+
 #[tokio::test]
 async fn python_is_heard_and_what_it_sends_along_is_closed() {
     // The last line waits until nobody holds the other end of the pipe any more.

@@ -1,6 +1,6 @@
-use std::{fs, process::Command, time::Duration};
+use std::{fs, io, process::Command, time::Duration};
 
-use daemon_lifecycle::{PidFile, PidFileError};
+use daemon_lifecycle::{PidFile, PidFileError, Pruned};
 
 use crate::{
     folder::Folder,
@@ -93,4 +93,48 @@ fn a_file_that_cannot_be_made_is_named() {
     let error = PidFile::claim("/no/such/folder/pid").expect_err("no such folder");
     assert!(!error.is_occupied());
     assert_eq!(error.to_string(), "cannot use `/no/such/folder/pid` as a pid file");
+}
+
+#[test]
+fn prune_removes_what_is_stale_and_nothing_else() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let folder = Folder::new("pid-file-6");
+    let path = folder.path().join("pid");
+    let prune = || runtime.block_on(bounded(PidFile::prune(&path, Duration::ZERO)));
+    let this = std::process::id();
+
+    assert_eq!(prune().expect("no file"), Pruned::Absent);
+    assert!(!path.exists(), "it is not made");
+    for stale in [String::new(), format!("{this}\nstart 1\nboot 5f1c\ndaemon {this} {this} 1\n")] {
+        fs::write(&path, &stale).expect("a file");
+        assert_eq!(prune().unwrap_or_else(|error| panic!("{stale:?}: {error}")), Pruned::Stale);
+        assert!(!path.exists());
+    }
+    // The second as another program writes it, which lives.
+    for foreign in ["Dear Ann".to_owned(), format!("{this}\n"), format!("{this}\n{}", "x".repeat(5_000))] {
+        fs::write(&path, &foreign).expect("a file");
+        let error = prune().expect_err("it is not ours");
+        assert!(matches!(&error, PidFileError::Io { source, .. } if source.kind() == io::ErrorKind::InvalidData));
+        assert_eq!(fs::read_to_string(&path).expect("a file"), foreign);
+    }
+    fs::remove_file(&path).expect("a file");
+    let claim = PidFile::claim(&path).expect("nobody is there");
+    assert!(matches!(prune(), Ok(Pruned::Held(Some(process))) if process.pid == this));
+    assert!(path.exists());
+    drop(claim);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn prune_leaves_a_daemon_alone_while_its_claim_is_held() {
+    let folder = Folder::new("pid-file-7");
+    let path = folder.path().join("pid");
+    let mut daemon = start("exec sleep 600");
+    let mut claim = PidFile::claim(&path).expect("nobody is there");
+    claim.record(&daemon).expect("a file");
+    let pruned = bounded(PidFile::prune(&path, Duration::ZERO)).await;
+    assert!(matches!(pruned, Ok(Pruned::Held(_))), "{pruned:?}");
+    assert_eq!(daemon.try_exit_status().expect("a child"), None);
+    drop(claim);
+    bounded(daemon.stop(PATIENCE)).await.expect("a group to stop");
 }

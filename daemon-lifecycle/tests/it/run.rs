@@ -1,8 +1,15 @@
 //! `daemon-lifecycle run`, from outside.
 
-use std::{process::Output, time::Duration};
+use std::{
+    process::Output,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
-use daemon_lifecycle::{Daemon, DaemonCommand, Notification, OutputLine, Signal};
+use daemon_lifecycle::{Daemon, DaemonCommand, OutputLine, Signal};
 
 use crate::{
     cli::{command, stderr, stdout},
@@ -12,7 +19,7 @@ use crate::{
 };
 
 /// A shell script under `run`, with these options.
-fn under_run(options: &[&str], script: &str) -> std::process::Command {
+pub(crate) fn under_run(options: &[&str], script: &str) -> std::process::Command {
     command(&[&["run"], options, &["--", "sh", "-c", script]].concat())
 }
 
@@ -64,45 +71,6 @@ async fn what_systemd_told_the_supervisor_is_not_inherited() {
         assert!(!told.contains(name), "{told}");
     }
     assert!(stderr(&output).contains("NOTIFY_SOCKET=1: neither an absolute path nor an @name"), "{}", stderr(&output));
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn systemd_hears_all_that_it_wants_to_hear_of_a_service() {
-    use std::os::{
-        linux::net::SocketAddrExt,
-        unix::net::{SocketAddr, UnixDatagram},
-    };
-    let name = format!("daemon-lifecycle-test-{}", std::process::id());
-    let outer = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).expect("a name")).expect("a socket");
-    outer.set_nonblocking(true).expect("a socket");
-    let outer = tokio::net::UnixDatagram::from_std(outer).expect("a socket");
-    let next = async || {
-        let mut datagram = vec![0; 64 * 1024];
-        let length = bounded(outer.recv(&mut datagram)).await.expect("a datagram");
-        Notification::parse(&datagram[..length])
-    };
-
-    let mut service = under_run(&["--ready-line", "up"], "sleep 0.1; echo \"up $WATCHDOG_USEC.\"; exec sleep 600");
-    service.env("NOTIFY_SOCKET", format!("@{name}")).env("WATCHDOG_USEC", "40000");
-    // Set on purpose, they are inherited.
-    let mut service = DaemonCommand::from(service).spawn().expect("the binary starts");
-    let starting = next().await;
-    assert!(starting.watchdog() && !starting.ready(), "{starting:?}");
-    let mut extended = starting.extend_timeout().is_some();
-    let (mut pings, mut ready) = (0, false);
-    while !(ready && pings >= 5) {
-        let told = next().await;
-        assert!(!told.stopping());
-        extended |= told.extend_timeout().is_some();
-        ready |= told.ready();
-        pings += u32::from(told.watchdog());
-    }
-    assert!(extended);
-    assert_eq!(line(&mut service, "up ").await, ".", "the command is told nothing of that");
-    service.signal(Signal::Terminate).expect("a child");
-    while !next().await.stopping() {}
-    assert_eq!(code(&mut service).await, Some(143));
 }
 
 #[tokio::test]
@@ -248,6 +216,76 @@ async fn a_start_whose_progress_grows_may_take_longer_than_the_timeout() {
     line(&mut daemon, "run 1: ready").await;
     daemon.signal(Signal::Terminate).expect("a child");
     assert_eq!(code(&mut daemon).await, Some(143));
+}
+
+#[tokio::test]
+async fn a_command_may_be_asked_whether_the_daemon_is_ready_and_whether_it_lives() {
+    let folder = Folder::new("run-3");
+    let file = |name: &str| folder.path().join(name).to_str().expect("a name").to_owned();
+    let (ready, alive) = (file("ready"), file("alive"));
+    let script = format!("touch {alive}; sleep 0.1; touch {ready}; exec sleep 600");
+    let (ready_url, liveness_url) = (format!("exec:test -e {ready}"), format!("exec:test -e {alive}"));
+    let options = ["--restart", "never", "--ready-url", &ready_url, "--liveness-url", &liveness_url];
+    let options = [&options[..], &["--liveness-interval", "1ms"]].concat();
+    let mut daemon = start(&options, &script);
+    line(&mut daemon, "run 1: ready").await;
+    assert!(std::fs::exists(&ready).expect("a folder"));
+    std::fs::remove_file(&alive).expect("a file");
+    assert_eq!(code(&mut daemon).await, Some(1));
+
+    let output = run(&["--ready-url", "exec: "], "exit 7").await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("`exec: ` has no command"), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn several_answers_over_a_time_can_be_demanded_before_it_is_ready() {
+    // One failure begins it all anew. Of 150 ms, answers at 0, 100 and 200 ms tell, give or take.
+    for (demand, at_least) in [(["--success-threshold", "3"], 5), (["--min-uptime", "150ms"], 4)] {
+        let server = Server::by_turns(|turn| match turn {
+            2 => status("503 Service Unavailable", "warming"),
+            _ => status("200 OK", "ok"),
+        })
+        .await;
+        let url = server.url("/");
+        let mut daemon = start(&[&["--restart", "never", "--ready-url", &url], &demand[..]].concat(), "exec sleep 600");
+        line(&mut daemon, "run 1: ready").await;
+        daemon.signal(Signal::Terminate).expect("a child");
+        assert_eq!(code(&mut daemon).await, Some(143));
+        let asked = server.requests().len();
+        assert!(asked >= at_least, "{demand:?}: {asked}");
+    }
+    let output = run(&["--min-uptime", "1s"], "exit 7").await;
+    assert_eq!(output.status.code(), Some(2), "without a URL it means nothing");
+}
+
+#[tokio::test]
+async fn an_answer_of_another_daemon_on_the_port_can_be_refused() {
+    // This very process is the other daemon, until the child answers.
+    let pid = Arc::new(AtomicU32::new(std::process::id()));
+    let answering = Arc::clone(&pid);
+    let server = Server::by_turns(move |_| {
+        let body = format!(r#"{{"pid":{}}}"#, answering.load(Ordering::Relaxed));
+        health_json("200 OK", "", &body)
+    })
+    .await;
+    let url = server.url("/");
+    let options = ["--restart", "never", "--ready-url", &url, "--expect-child", "--timeout"];
+    let output = run(&[&options[..], &["300ms"]].concat(), "exec sleep 600").await;
+    assert_eq!(output.status.code(), Some(124), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&format!("process {}, expected ", std::process::id())), "{}", stderr(&output));
+
+    let mut daemon = start(&[&options[..], &["60s"]].concat(), "sleep 600 & echo grandchild $!; wait");
+    let grandchild = line(&mut daemon, "grandchild ").await;
+    pid.store(grandchild.parse().expect("a pid"), Ordering::Relaxed);
+    line(&mut daemon, "run 1: ready").await;
+    daemon.signal(Signal::Terminate).expect("a child");
+    assert_eq!(code(&mut daemon).await, Some(143));
+
+    let output = run(&["--ready-url", "tcp://127.0.0.1:9", "--expect-child"], "exit 7").await;
+    assert_eq!(output.status.code(), Some(2));
+    let told = "error: --expect-child: no answer of `tcp://127.0.0.1:9` tells a pid";
+    assert!(stderr(&output).starts_with(told), "{}", stderr(&output));
 }
 
 #[tokio::test]

@@ -1,18 +1,16 @@
 use std::{
     fs,
-    os::unix::net::UnixDatagram,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use daemon_lifecycle::{
-    Daemon, DaemonCommand, EndCause, HealthPoll, HealthPollConfig, Liveness, MissedWatchdog, NotReady, Notification,
-    Notifier, NotifySocket, OutputLine, PidFile, Probe, RestartPolicy, RunEnd, Signal, StartLimit, SupervisionEnd,
-    Supervisor, SupervisorEvent, SupervisorPhase,
+    Daemon, DaemonCommand, EndCause, HealthPoll, HealthPollConfig, Liveness, NotReady, PidFile, Probe, RestartPolicy,
+    RunEnd, Signal, StartLimit, SupervisionEnd, Supervisor, SupervisorEvent, SupervisorPhase,
 };
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 use crate::{
     folder::Folder,
@@ -20,10 +18,10 @@ use crate::{
     server::{Server, status},
 };
 
-const MS: Duration = Duration::from_millis(1);
+pub(crate) const MS: Duration = Duration::from_millis(1);
 
 /// Of a shell, quick to restart it.
-fn supervisor(script: &'static str) -> Supervisor {
+pub(crate) fn supervisor(script: &'static str) -> Supervisor {
     Supervisor::new(move || sh(script)).backoff(MS, MS).start_timeout(PATIENCE).stop_grace(PATIENCE)
 }
 
@@ -36,10 +34,10 @@ fn counting(folder: &Folder, script: &str) -> impl FnMut() -> DaemonCommand + Se
 
 /// What happened, as words: `started`, `ready`, `stopping`, `ended`, `restarting`.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    fn hook(&self) -> impl FnMut(&SupervisorEvent) + Send + 'static {
+    pub(crate) fn hook(&self) -> impl FnMut(&SupervisorEvent) + Send + 'static {
         let log = Self::clone(self);
         move |event| {
             let word = match event {
@@ -54,12 +52,12 @@ impl Log {
         }
     }
 
-    fn words(&self) -> Vec<String> {
+    pub(crate) fn words(&self) -> Vec<String> {
         self.0.lock().expect("not poisoned").clone()
     }
 }
 
-fn last(end: &SupervisionEnd) -> &RunEnd {
+pub(crate) fn last(end: &SupervisionEnd) -> &RunEnd {
     match end {
         SupervisionEnd::Over(end) | SupervisionEnd::Stopped(end) | SupervisionEnd::CrashLoop { last: end, .. } => end,
         _ => panic!("{end}"),
@@ -191,174 +189,6 @@ async fn a_daemon_that_fails_its_liveness_probe_is_started_again() {
     bounded(supervision.stop()).await;
     let words = log.words();
     assert_eq!(words[2..6], ["1 stopping", "1 ended", "2 restarting", "2 started"], "{words:?}");
-}
-
-/// Where the daemon listens for `NOTIFY_SOCKET`; what else it was told stands behind.
-fn told(line: &OutputLine) -> Option<(PathBuf, String)> {
-    let (path, rest) = line.text.strip_prefix("at ")?.split_once(' ')?;
-    Some((path.into(), rest.to_owned()))
-}
-
-const TELLS: &str = "echo \"at $NOTIFY_SOCKET $WATCHDOG_USEC.\"; exec sleep 600";
-
-/// Hands the first thing that a daemon was told to whoever waits for it.
-fn telling() -> (impl FnMut() -> DaemonCommand + Send + 'static, mpsc::UnboundedReceiver<(PathBuf, String)>) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let command = move || {
-        let sender = sender.clone();
-        sh(TELLS).on_line(move |line| {
-            told(line).into_iter().for_each(|told| sender.send(told).expect("the test waits"));
-        })
-    };
-    (command, receiver)
-}
-
-/// Says it in the daemon's place.
-fn say(path: &Path, said: &str) {
-    let sender = UnixDatagram::unbound().expect("a socket");
-    sender.send_to(said.as_bytes(), path).expect("to be heard");
-}
-
-#[tokio::test]
-async fn a_daemon_that_does_not_say_that_it_is_alive_is_started_again() {
-    let log = Log::default();
-    let supervision = supervisor("exec sleep 600").watchdog(20 * MS).on_event(log.hook()).spawn();
-    bounded(async {
-        while supervision.state().run < 3 {
-            tokio::time::sleep(MS).await;
-        }
-    })
-    .await;
-    bounded(supervision.stop()).await;
-    let words = log.words();
-    assert_eq!(words[..5], ["1 started", "1 ready", "1 stopping", "1 ended", "2 restarting"], "{words:?}");
-}
-
-#[tokio::test]
-async fn a_daemon_is_told_its_watchdog_and_may_change_it_but_not_beyond_help() {
-    let (command, mut told) = telling();
-    let supervision = Supervisor::new(command).watchdog(3_600 * 1_000 * MS).restart(RestartPolicy::Never).spawn();
-    let (socket, usec) = bounded(told.recv()).await.expect("it tells");
-    assert_eq!(usec, "3600000000.");
-    assert!(bounded(supervision.until_ready()).await);
-    say(&socket, "WATCHDOG_USEC=1000");
-    let end = bounded(supervision.over()).await;
-    let EndCause::Watchdog(missed) = last(&end).cause else { panic!("{end}") };
-    assert_eq!(missed, MissedWatchdog::Silent(MS));
-    assert!(end.to_string().contains("watchdog: no WATCHDOG=1 for 1 ms"), "{end}");
-}
-
-#[tokio::test]
-async fn a_daemon_that_is_beyond_help_may_say_so_while_it_starts() {
-    let (command, mut told) = telling();
-    let supervisor = Supervisor::new(command).watchdog(PATIENCE).start_timeout(PATIENCE).ready_when_notified();
-    let supervision = supervisor.restart(RestartPolicy::Never).spawn();
-    let (socket, _) = bounded(told.recv()).await.expect("it tells");
-    say(&socket, "WATCHDOG=trigger");
-    let end = bounded(supervision.over()).await;
-    assert!(matches!(last(&end).cause, EndCause::Watchdog(MissedWatchdog::Triggered)), "{end}");
-}
-
-#[tokio::test]
-async fn a_daemon_without_watchdog_is_told_of_none_and_cannot_miss_it() {
-    let (command, mut told) = telling();
-    let supervision = Supervisor::new(command).start_timeout(PATIENCE).ready_when_notified().spawn();
-    let (socket, usec) = bounded(told.recv()).await.expect("it tells");
-    assert_eq!(usec, ".");
-    say(&socket, "WATCHDOG=trigger\nWATCHDOG_USEC=1");
-    say(&socket, "READY=1");
-    assert!(bounded(supervision.until_ready()).await);
-    tokio::time::sleep(20 * MS).await;
-    assert_eq!(supervision.state().run, 1);
-    bounded(supervision.stop()).await;
-}
-
-async fn next(socket: &NotifySocket) -> Notification {
-    bounded(socket.recv()).await.expect("a socket")
-}
-
-#[tokio::test]
-async fn whoever_started_the_supervisor_hears_how_the_daemon_fares() {
-    let outer = NotifySocket::bind().expect("a socket");
-    let notifier = Notifier::new(outer.path()).expect("an address");
-    let supervision = supervisor("sleep 0.1; echo up; exec sleep 600")
-        .ready_on_line(|line| line.text == "up")
-        .notifier(notifier)
-        .spawn();
-    let started = next(&outer).await;
-    assert_eq!((started.extend_timeout(), started.ready()), (Some(Duration::from_secs(30)), false));
-    assert!(started.status().is_some_and(|status| status.starts_with("run 1: started, pid ")), "{started:?}");
-    let ready = next(&outer).await;
-    assert_eq!((ready.extend_timeout(), ready.ready()), (None, true));
-    bounded(supervision.restart(1, "for\nthe test")).await;
-    let again = loop {
-        let told = next(&outer).await;
-        assert!(!(told.ready() || told.stopping() || told.extend_timeout().is_some()), "{told:?}");
-        if told.status().is_some_and(|status| status.starts_with("run 2: ready")) {
-            break told;
-        }
-    };
-    assert!(!again.ready(), "said once");
-    bounded(supervision.stop()).await;
-    let stopping = next(&outer).await;
-    assert_eq!((stopping.stopping(), stopping.status()), (true, Some("run 2: stopping: as asked")));
-    let end = next(&outer).await;
-    assert_eq!((end.stopping(), end.status()), (false, Some("run 2: ended (signal: 15 (SIGTERM)), as asked")));
-}
-
-#[tokio::test]
-async fn an_end_that_nobody_asked_for_is_told_in_one_line() {
-    for (limit, expected) in [
-        (Some(0), "given up after 0 restarts in a row: run 1: ended (exit status: 4), by itself"),
-        (None, "run 1: ended (exit status: 4), by itself"),
-    ] {
-        let outer = NotifySocket::bind().expect("a socket");
-        let notifier = Notifier::new(outer.path()).expect("an address");
-        let policy = if limit.is_some() { RestartPolicy::Always } else { RestartPolicy::Never };
-        let supervisor = supervisor("echo no licence; exit 4").restart(policy).restart_limit(limit);
-        let supervision = supervisor.notifier(notifier).spawn();
-        bounded(supervision.over()).await;
-        let mut status = None;
-        loop {
-            let told = next(&outer).await;
-            status = told.status().map(str::to_owned).or(status);
-            if told.stopping() {
-                break;
-            }
-        }
-        assert_eq!(status.as_deref(), Some(expected));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_supervision_that_is_stuck_says_no_longer_that_it_is_alive() {
-    let outer = NotifySocket::bind().expect("a socket");
-    let notifier = Notifier::new(outer.path()).expect("an address").watchdog_every(10 * MS);
-    let (entered, is_stuck) = std::sync::mpsc::channel();
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let supervision = supervisor("exec sleep 600")
-        .notifier(notifier)
-        .on_event(move |event| {
-            if matches!(event, SupervisorEvent::Stopping { .. }) {
-                entered.send(()).expect("the test waits");
-                released.recv_timeout(PATIENCE).expect("to be released");
-            }
-        })
-        .spawn();
-    while !next(&outer).await.watchdog() {}
-    while !next(&outer).await.watchdog() {}
-    bounded(supervision.restart(1, "to be stuck")).await;
-    tokio::task::block_in_place(|| is_stuck.recv_timeout(PATIENCE).expect("to be stuck"));
-    // What was told before.
-    for _ in 0..500 {
-        if tokio::time::timeout(20 * MS, outer.recv()).await.is_err() {
-            break;
-        }
-    }
-    tokio::time::timeout(50 * MS, outer.recv()).await.expect_err("it is stuck");
-    release.send(()).expect("it waits");
-    while !next(&outer).await.watchdog() {}
-    bounded(supervision.stop()).await;
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Wait(Box<Wait>),
     #[cfg(all(feature = "daemon", unix))]
     Run(Box<crate::run::Run>),
+    #[cfg(all(feature = "daemon", unix))]
+    Prune(crate::prune::Prune),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell
@@ -169,7 +171,7 @@ impl Wait {
     }
 }
 
-fn asked(text: &str) -> Result<Probe, Box<dyn Error>> {
+pub(crate) fn asked(text: &str) -> Result<Probe, Box<dyn Error>> {
     #[cfg(all(feature = "daemon", unix))]
     if let Some(line) = text.strip_prefix("exec:") {
         // The shell would take nothing for a success.

@@ -3,6 +3,8 @@
 mod args;
 mod hand_over;
 mod live;
+#[cfg(all(feature = "daemon", unix))]
+mod prune;
 mod report;
 #[cfg(all(feature = "daemon", unix))]
 mod run;
@@ -19,6 +21,8 @@ fn main() -> ExitCode {
         Command::Wait(wait) => ExitCode::from(wait::run(&wait)),
         #[cfg(all(feature = "daemon", unix))]
         Command::Run(run) => ExitCode::from(run::supervise(&run)),
+        #[cfg(all(feature = "daemon", unix))]
+        Command::Prune(prune) => ExitCode::from(prune::run(&prune)),
         Command::Completions { shell } => program::put(program::completions::<Args>(shell))
             .map_or_else(|failed| failed.tell("error"), |()| ExitCode::SUCCESS),
     }

@@ -20,10 +20,15 @@ pub(crate) fn failures(outcomes: &[Outcome]) {
 
 /// What came out.
 pub(crate) fn print(output: Output, outcomes: &[Outcome]) {
+    put_rows(output, outcomes.iter().map(json), || table(outcomes));
+}
+
+/// One value for each thing that was asked about, or a table of them.
+pub(crate) fn put_rows(output: Output, rows: impl Iterator<Item = Value>, table: impl FnOnce() -> String) {
     put(&match output {
-        Output::Table => table(outcomes),
-        Output::Json => Value::from_iter(outcomes.iter().map(json)).to_string(),
-        Output::Jsonl => outcomes.iter().map(|outcome| json(outcome).to_string()).collect::<Vec<_>>().join("\n"),
+        Output::Table => table(),
+        Output::Json => Value::from_iter(rows).to_string(),
+        Output::Jsonl => rows.map(|row| row.to_string()).collect::<Vec<_>>().join("\n"),
     });
 }
 

@@ -6,8 +6,7 @@ use std::{io, path::Path, time::Duration};
 use daemon_lifecycle::{Notifier, PidFile, PidFileError, Signal, Supervision, Supervisor};
 use tokio::signal::unix::{SignalKind, signal};
 
-pub(crate) use self::args::Run;
-use self::report::CANNOT_GO_ON;
+pub(crate) use self::{args::Run, report::CANNOT_GO_ON};
 use crate::{
     report::{say, with_cause},
     wait::USAGE,

@@ -13,7 +13,7 @@ use daemon_lifecycle::{
 };
 
 use crate::{
-    args::Output,
+    args::{Output, asked},
     duration,
     report::{put, say},
 };
@@ -33,7 +33,7 @@ use crate::{
 /// what fails is started again until it is given up. Durations are numbers with a unit: 500ms, 1.5s, 2m, 1h30m.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// It is ready once this answers with 2xx; a URL without a path means /health
+    /// It is ready once this is healthy: what `wait` can wait for, exec:COMMAND too; a URL without a path means /health
     #[arg(long, env = "HEARTBEAT_SUPERVISE_READY_URL", value_name = "URL", group = "ready")]
     ready_url: Option<String>,
     /// It is ready once it writes a line that contains this
@@ -48,11 +48,20 @@ pub(crate) struct Run {
     /// While --ready-url tells of growing progress, wait on until it has stood still for so long
     #[arg(long, env = "HEARTBEAT_SUPERVISE_STALL_TIMEOUT", value_name = "DURATION", requires = "ready_url", value_parser = duration::parse_some)]
     stall_timeout: Option<Duration>,
+    /// Healthy answers of --ready-url in a row that it takes [default: 1]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_SUCCESS_THRESHOLD", value_name = "N", requires = "ready_url", value_parser = clap::value_parser!(u32).range(1..))]
+    success_threshold: Option<u32>,
+    /// How long --ready-url has to be healthy without interruption [default: 0s]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_MIN_UPTIME", value_name = "DURATION", requires = "ready_url", value_parser = duration::parse)]
+    min_uptime: Option<Duration>,
+    /// Take no other answer at --ready-url than one of the command or of its process group, by the pid in it
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_EXPECT_CHILD", requires = "ready_url", value_parser = BoolishValueParser::new())]
+    expect_child: bool,
     /// Trust the authorities in this PEM file over https, and nobody else
     #[cfg(feature = "rustls")]
     #[arg(long, env = "HEARTBEAT_SUPERVISE_CA_FILE", value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// Once ready, start it again when this fails
+    /// Once ready, start it again when this fails; whatever --ready-url may be
     #[arg(long, env = "HEARTBEAT_SUPERVISE_LIVENESS_URL", value_name = "URL")]
     liveness_url: Option<String>,
     /// The pause between two questions of --liveness-url
@@ -143,15 +152,25 @@ impl Run {
     }
 
     fn poll(&self, url: &str) -> Result<HealthPoll, Box<dyn Error>> {
-        let poll = HealthPoll::from(self.probe(url)?).max_attempts(u32::MAX).on_failed_attempt(tell_changes());
-        Ok(match self.stall_timeout {
-            Some(stall_timeout) => poll.stall_timeout(stall_timeout),
-            None => poll,
-        })
+        let mut poll = HealthPoll::from(self.probe(url)?)
+            .max_attempts(u32::MAX)
+            .success_threshold(self.success_threshold.unwrap_or(1))
+            .min_uptime(self.min_uptime.unwrap_or_default())
+            .on_failed_attempt(tell_changes());
+        if let Some(stall_timeout) = self.stall_timeout {
+            poll = poll.stall_timeout(stall_timeout);
+        }
+        if self.expect_child {
+            if !url.starts_with("http") {
+                return Err(format!("--expect-child: no answer of `{url}` tells a pid").into());
+            }
+            poll = poll.expect_child();
+        }
+        Ok(poll)
     }
 
     fn probe(&self, url: &str) -> Result<Probe, Box<dyn Error>> {
-        let probe = Probe::new(url)?;
+        let probe = asked(url)?;
         #[cfg(feature = "rustls")]
         if let Some(file) = &self.ca_file {
             return Ok(probe.tls(daemon_lifecycle::Tls::trusting_file(file)?));
