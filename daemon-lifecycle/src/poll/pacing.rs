@@ -25,7 +25,7 @@ pub(crate) struct Patience {
     pub(crate) attempt_timeout: Duration,
     pub(crate) deadline: Option<Duration>,
     pub(crate) stall_timeout: Option<Duration>,
-    /// The least time between two questions.
+    /// No `Retry-After` is obeyed sooner.
     pub(crate) initial_delay: Duration,
 }
 
@@ -80,7 +80,7 @@ impl Pacing {
         let own = self.delays.next().unwrap_or(Duration::MAX);
         let delay = match said.retry_after {
             // Who says "at once" is still not asked without a pause.
-            Some(wanted) => self.delays.later(wanted.min(MAX_RETRY_AFTER)).max(own.min(self.patience.initial_delay)),
+            Some(wanted) => self.delays.later(wanted.min(MAX_RETRY_AFTER).max(self.patience.initial_delay)),
             None => own,
         };
         self.fit(elapsed, delay)
@@ -220,6 +220,16 @@ mod tests {
         }
         let mut bounded = pacing(Some(seconds(20)));
         assert_eq!(bounded.failed(seconds(0), retry_after(seconds(59))), Next::AttemptIn(seconds(18)));
+    }
+
+    #[test]
+    fn who_is_told_to_ask_at_once_still_pauses_whatever_the_jitter() {
+        for seed in 0..50 {
+            let delays = Delays::new(seconds(4), 1.0, seconds(60), 1.0, Some(seed));
+            let next = Pacing::new(ten(), delays).failed(seconds(0), retry_after(Duration::ZERO));
+            let Next::AttemptIn(delay) = next else { panic!("{next:?}") };
+            assert!((seconds(4)..=seconds(4).mul_f64(1.1)).contains(&delay), "{delay:?}");
+        }
     }
 
     #[test]

@@ -185,6 +185,12 @@ fn ten_attempts_from_200_ms_by_half_as_much_again_each_time_wait_for_15_s() {
         initial_delay_ms: 200,
         backoff_multiplier: 1.5,
     });
+    let mut jittered: Vec<f64> =
+        (0..10_000).map(|seed| poll.clone().seed(seed).delays().sum::<Duration>().as_secs_f64()).collect();
+    jittered.sort_by(f64::total_cmp);
+    assert_eq!((jittered.iter().sum::<f64>() / 10_000.0).round(), 15.0);
+    // All but one in a hundred.
+    assert!((5.0..6.0).contains(&jittered[50]) && (24.0..25.0).contains(&jittered[9_950]));
     let delays: Vec<Duration> = poll.jitter(0.0).delays().collect();
     let in_millis: Vec<u128> = delays.iter().map(Duration::as_millis).collect();
     assert_eq!(in_millis, [200, 300, 450, 675, 1_012, 1_518, 2_278, 3_417, 5_125]);

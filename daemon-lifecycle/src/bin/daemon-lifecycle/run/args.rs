@@ -156,6 +156,8 @@ impl Run {
             .max_attempts(u32::MAX)
             .success_threshold(self.success_threshold.unwrap_or(1))
             .min_uptime(self.min_uptime.unwrap_or_default())
+            // To start it again would mend nothing, and one that is slow to have its routes has its time.
+            .wrong_endpoint_timeout(None)
             .on_failed_attempt(tell_changes());
         if let Some(stall_timeout) = self.stall_timeout {
             poll = poll.stall_timeout(stall_timeout);
