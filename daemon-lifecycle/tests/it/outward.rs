@@ -66,25 +66,30 @@ async fn an_end_that_nobody_asked_for_is_told_in_one_line() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_supervision_that_is_stuck_says_no_longer_that_it_is_alive() {
     let outer = NotifySocket::bind().expect("a socket");
     let notifier = Notifier::new(outer.path()).expect("an address").watchdog_every(10 * MS);
     let (entered, is_stuck) = std::sync::mpsc::channel();
     let (release, released) = std::sync::mpsc::channel::<()>();
+    // Of its own: who blocks a thread of a runtime may hold up all of it.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let supervised = runtime.enter();
     let supervision = supervisor("exec sleep 600")
         .notifier(notifier)
         .on_event(move |event| {
-            if matches!(event, SupervisorEvent::Stopping { .. }) {
+            if matches!(event, SupervisorEvent::Stopping { run: 1, .. }) {
                 entered.send(()).expect("the test waits");
                 released.recv_timeout(PATIENCE).expect("to be released");
             }
         })
         .spawn();
+    drop(supervised);
     while !next(&outer).await.watchdog() {}
     while !next(&outer).await.watchdog() {}
     bounded(supervision.restart(1, "to be stuck")).await;
-    tokio::task::block_in_place(|| is_stuck.recv_timeout(PATIENCE).expect("to be stuck"));
+    is_stuck.recv_timeout(PATIENCE).expect("to be stuck");
     // What was told before.
     for _ in 0..500 {
         if tokio::time::timeout(20 * MS, outer.recv()).await.is_err() {
@@ -95,6 +100,7 @@ async fn a_supervision_that_is_stuck_says_no_longer_that_it_is_alive() {
     release.send(()).expect("it waits");
     while !next(&outer).await.watchdog() {}
     bounded(supervision.stop()).await;
+    runtime.shutdown_background();
 }
 
 #[cfg(all(feature = "cli", target_os = "linux"))]
