@@ -282,7 +282,8 @@ where
     }
 }
 
-#[cfg(all(test, feature = "cli", unix))]
+#[cfg(test)]
+#[cfg(all(feature = "cli", unix))]
 mod tests {
     use heartbeat_contract::{Exit, WorkerHeartbeat};
     use tokio::sync::mpsc::Receiver;

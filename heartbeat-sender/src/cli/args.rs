@@ -124,7 +124,7 @@ pub(super) struct RunArgs {
     #[arg(long, env = "HEARTBEAT_RUN_RESTART_LIMIT", value_name = "N", default_value_t = 10)]
     pub(super) restart_limit: u32,
     /// With --restart, say nothing of so many failed runs in a row that another run follows: that run's beats show a restart,
-    /// and no death is told. The row ends with a run of a minute, or with success.
+    /// and no death is told; the pause between them is silence like any other. A run of a minute, or success, ends the row.
     #[arg(long, env = "HEARTBEAT_RUN_TOLERATE", value_name = "N", default_value_t = 0)]
     pub(super) tolerate: u32,
     /// A run that ends with success sooner than this has failed, unless its end was asked for: for commands that are to stay.

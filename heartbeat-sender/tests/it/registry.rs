@@ -43,6 +43,7 @@ impl Registry {
     }
 
     /// Whether a connection waits to be accepted.
+    #[cfg(all(feature = "relay", unix))]
     pub(crate) async fn has_caller(&self) -> bool {
         timeout(Duration::ZERO, self.listener.accept()).await.is_ok()
     }

@@ -6,7 +6,6 @@ use std::os::unix::net;
 
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithOrigin;
-use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 
 use crate::cli::signal::Signal;
@@ -51,7 +50,7 @@ impl Signals {
             if let Some(incoming) = self.arrived() {
                 return incoming;
             }
-            if let Err(error) = self.delivery.get_read_mut().read_u8().await {
+            if let Err(error) = woken(self.delivery.get_read()).await {
                 tracing::error!(%error, "hearing signals no more");
                 return std::future::pending().await;
             }
@@ -66,6 +65,20 @@ impl Signals {
         });
         self.heard.extend(incoming);
         self.heard.pop_front()
+    }
+}
+
+/// Waits for what the handler of a signal writes.
+async fn woken(read: &UnixStream) -> io::Result<()> {
+    loop {
+        read.readable().await?;
+        match read.try_read(&mut [0]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => return Ok(()),
+            // All of it was read together with what it was written for.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
