@@ -66,8 +66,8 @@ impl DaemonCommand {
 
     /// Calls `hook` for every line the daemon writes, from the task that reads it.
     ///
-    /// While the hook runs, the stream is not read: one that blocks holds up the daemon in the end, and one that
-    /// panics closes the stream.
+    /// While the hook runs, the stream is not read: one that blocks holds up the daemon in the end, and whatever else waits
+    /// for this thread of the runtime; one that panics closes the stream.
     pub fn on_line(self, hook: impl Fn(&OutputLine) + Send + Sync + 'static) -> Self {
         Self { hook: Some(Box::new(hook)), ..self }
     }

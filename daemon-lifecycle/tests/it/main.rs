@@ -40,6 +40,8 @@ mod sockets;
 mod supervise;
 #[cfg(feature = "rustls")]
 mod tls;
+#[cfg(all(feature = "cli", feature = "daemon", unix))]
+mod unread;
 #[cfg(feature = "probe")]
 mod waiting;
 #[cfg(all(feature = "daemon", unix))]

@@ -1,19 +1,21 @@
 mod args;
 mod report;
+mod writer;
 
 use std::{io, path::Path, time::Duration};
 
 use daemon_lifecycle::{Notifier, PidFile, PidFileError, Signal, Supervision, Supervisor};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::report::Report;
 pub(crate) use self::{args::Run, report::CANNOT_GO_ON};
 use crate::{
     report::{say, with_cause},
     wait::USAGE,
 };
 
-/// A standard stream that nobody reads may hold up the task that passes on output, and there are two. The rest goes on.
-const WORKERS: usize = 4;
+/// There is little to do.
+const WORKERS: usize = 2;
 /// What whoever is replaced may take beyond the grace of its daemon, which we take to be like ours.
 const TO_WIND_UP: Duration = Duration::from_secs(5);
 const PID_FILE_HELD: u8 = 1;
@@ -26,13 +28,17 @@ pub(crate) fn supervise(run: &Run) -> u8 {
         Err(error) => return cannot("start", &error),
     };
     let code = runtime.block_on(until_over(run));
-    // Whoever writes to a stream that nobody reads is not waited for.
+    // A name lookup may still hang in its own thread, and output wait for whoever does not read it.
     runtime.shutdown_background();
     code
 }
 
 async fn until_over(run: &Run) -> u8 {
-    let mut supervisor = match run.supervisor() {
+    let report = match Report::new(run.output) {
+        Ok(report) => report,
+        Err(error) => return cannot("start", &error),
+    };
+    let mut supervisor = match run.supervisor(&report) {
         Ok(supervisor) => supervisor,
         Err(error) => {
             say(format_args!("error: {}", with_cause(&*error)));
@@ -57,22 +63,28 @@ async fn until_over(run: &Run) -> u8 {
         Ok(notifier) => supervisor = notifier.into_iter().fold(supervisor, Supervisor::notifier),
         Err(error) => say(format_args!("not telling whoever started this: {error}")),
     }
-    let output = run.output;
-    let supervision = supervisor.on_event(move |event| report::event(output, event)).spawn();
+    let telling = report.clone();
+    let supervision = supervisor.on_event(move |event| telling.event(event)).spawn();
+    let code = over_or_told_to_stop(supervision, &mut signals, &report).await;
+    report.flush();
+    code
+}
+
+async fn over_or_told_to_stop(supervision: Supervision, signals: &mut Signals, report: &Report) -> u8 {
     let signal = tokio::select! {
         end = supervision.over() => {
             let code = report::exit_code(&end);
-            report::end(output, &end, code);
+            report.end(&end, code);
             return code;
         }
-        signal = pass_on_until_stop(&mut signals, &supervision) => signal,
+        signal = pass_on_until_stop(signals, &supervision) => signal,
     };
     let code = 128 + signal;
     tokio::select! {
-        end = supervision.stop() => report::end(output, &end, code),
+        end = supervision.stop() => report.end(&end, code),
         _ = signals.stop() => {
             supervision.kill().await;
-            say(format_args!("error: killed, as it was told twice to stop"));
+            report.killed();
         }
     }
     code

@@ -7,21 +7,18 @@ use std::{
 };
 
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
-use daemon_lifecycle::{
-    Daemon, DaemonCommand, FailedAttempt, HealthPoll, Liveness, OutputLine, OutputStream, Probe, RestartPolicy,
-    Supervisor,
-};
+use daemon_lifecycle::{Daemon, DaemonCommand, FailedAttempt, HealthPoll, Liveness, Probe, RestartPolicy, Supervisor};
 
+use super::report::Report;
 use crate::{
     args::{Output, asked},
     duration,
-    report::{put, say},
 };
 
 /// Run a command as a daemon: wait until it is ready, watch it, start it again when it ends, and stop all of it.
 ///
 /// INT and TERM stop it, and a second one kills it; HUP, USR1 and USR2 are passed on. Its standard input is empty. What it
-/// writes is passed on line by line. What happens is told on standard error, or with --output json or jsonl, which
+/// writes is passed on line by line, and waits for whoever reads it; all else goes on. What happens is told on standard error, or with --output json or jsonl, which
 /// are the same here, on standard output, one object per line.
 ///
 /// Started by systemd as Type=notify, it tells how its command fares: READY=1 once that is ready, STATUS=.., STOPPING=1, more
@@ -117,11 +114,11 @@ enum Restart {
 
 impl Run {
     /// What there is to supervise, and how.
-    pub(crate) fn supervisor(&self) -> Result<Supervisor, Box<dyn Error>> {
+    pub(crate) fn supervisor(&self, report: &Report) -> Result<Supervisor, Box<dyn Error>> {
         if self.restart_delay > self.restart_max_delay {
             return Err("--restart-delay is longer than --restart-max-delay".into());
         }
-        let mut supervisor = Supervisor::new(self.daemon())
+        let mut supervisor = Supervisor::new(self.daemon(report.clone()))
             .restart(match self.restart {
                 Restart::Never => RestartPolicy::Never,
                 Restart::OnFailure => RestartPolicy::OnFailure,
@@ -132,7 +129,7 @@ impl Run {
             .start_timeout(self.timeout)
             .stop_grace(self.stop_grace);
         if let Some(url) = &self.ready_url {
-            supervisor = supervisor.ready_when_healthy(self.poll(url)?);
+            supervisor = supervisor.ready_when_healthy(self.poll(url, report)?);
         }
         if let Some(text) = self.ready_line.clone() {
             supervisor = supervisor.ready_on_line(move |line| line.text.contains(&text));
@@ -151,14 +148,14 @@ impl Run {
         Ok(supervisor)
     }
 
-    fn poll(&self, url: &str) -> Result<HealthPoll, Box<dyn Error>> {
+    fn poll(&self, url: &str, report: &Report) -> Result<HealthPoll, Box<dyn Error>> {
         let mut poll = HealthPoll::from(self.probe(url)?)
             .max_attempts(u32::MAX)
             .success_threshold(self.success_threshold.unwrap_or(1))
             .min_uptime(self.min_uptime.unwrap_or_default())
             // To start it again would mend nothing, and one that is slow to have its routes has its time.
             .wrong_endpoint_timeout(None)
-            .on_failed_attempt(tell_changes());
+            .on_failed_attempt(tell_changes(report.clone()));
         if let Some(stall_timeout) = self.stall_timeout {
             poll = poll.stall_timeout(stall_timeout);
         }
@@ -180,12 +177,12 @@ impl Run {
         Ok(probe)
     }
 
-    fn daemon(&self) -> impl FnMut() -> DaemonCommand + Send + 'static {
+    fn daemon(&self, report: Report) -> impl FnMut() -> DaemonCommand + Send + 'static {
         let words = self.command.clone();
-        let (log_file, die_with_parent, output) = (self.log_file.clone(), self.die_with_parent, self.output);
+        let (log_file, die_with_parent) = (self.log_file.clone(), self.die_with_parent);
         move || {
             let (program, args) = words.split_first().expect("clap requires a command");
-            let mut daemon = Daemon::command(program).args(args).on_line(move |line| pass_on(output, line));
+            let mut daemon = Daemon::command(program).args(args).on_line(report.next_run());
             if let Some(path) = &log_file {
                 daemon = daemon.log_file(path);
             }
@@ -194,22 +191,14 @@ impl Run {
     }
 }
 
-/// Standard output is for what happens, where that is wanted as data.
-fn pass_on(output: Output, line: &OutputLine) {
-    match (output, line.stream) {
-        (Output::Table, OutputStream::Stdout) => put(&line.text),
-        (Output::Table, OutputStream::Stderr) | (Output::Json | Output::Jsonl, _) => say(format_args!("{}", line.text)),
-    }
-}
-
 /// A line whenever the daemon fails to be ready in a way it did not the time before.
-fn tell_changes() -> impl Fn(&FailedAttempt<'_>) + Send + Sync + 'static {
+fn tell_changes(report: Report) -> impl Fn(&FailedAttempt<'_>) + Send + Sync + 'static {
     let before = Mutex::new(None);
     move |attempt| {
         let kind = Some(attempt.error.kind());
         let before = std::mem::replace(&mut *before.lock().unwrap_or_else(PoisonError::into_inner), kind);
         if before != kind {
-            say(format_args!("waiting: {}", attempt.error));
+            report.waiting(attempt.error);
         }
     }
 }

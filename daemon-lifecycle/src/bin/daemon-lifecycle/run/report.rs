@@ -1,38 +1,76 @@
-use std::{os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
+use std::{io, os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
 
 use daemon_lifecycle::{
-    DaemonError, EndCause, RunEnd, SupervisionEnd, SupervisorEvent,
+    DaemonError, EndCause, OutputLine, OutputStream, ProbeError, RunEnd, SupervisionEnd, SupervisorEvent,
     program::exit::{self, CHILD_ENDED, FAILED},
 };
 use serde_json::{Value, json};
 
-use crate::{
-    args::Output,
-    hand_over,
-    report::{put, say},
-    wait::TIMEOUT,
-};
+use super::writer::Writer;
+use crate::{args::Output, hand_over, wait::TIMEOUT};
 
 pub(crate) const CANNOT_GO_ON: u8 = exit::WRAPPER;
 
-/// Tells what has happened.
-pub(crate) fn event(output: Output, event: &SupervisorEvent) {
-    match output {
-        Output::Table => say(format_args!("{event}")),
-        Output::Json | Output::Jsonl => put(&json(event).to_string()),
-    }
+/// How long the last words may take to be written. Whoever has stopped reading is not waited for longer.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Tells what happens, and passes on what the daemon writes.
+#[derive(Clone)]
+pub(crate) struct Report {
+    output: Output,
+    stdout: Writer,
+    stderr: Writer,
 }
 
-/// Tells how all ended, where that is not what was told last.
-pub(crate) fn end(output: Output, end: &SupervisionEnd, exit_code: u8) {
-    match output {
-        Output::Table => match end {
-            SupervisionEnd::CrashLoop { .. } | SupervisionEnd::Failed(_) => say(format_args!("error: {end}")),
-            _ => {}
-        },
-        Output::Json | Output::Jsonl => {
-            put(&json!({"event": "over", "exit_code": exit_code, "why": end.to_string()}).to_string());
+impl Report {
+    pub(crate) fn new(output: Output) -> io::Result<Self> {
+        Ok(Self { output, stdout: Writer::to(io::stdout())?, stderr: Writer::to(io::stderr())? })
+    }
+
+    pub(crate) fn event(&self, event: &SupervisorEvent) {
+        match self.output {
+            Output::Table => self.stderr.tell(&event.to_string()),
+            Output::Json | Output::Jsonl => self.stdout.tell(&json(event).to_string()),
         }
+    }
+
+    /// How the daemon is not ready yet.
+    pub(crate) fn waiting(&self, error: &ProbeError) {
+        self.stderr.tell(&format!("waiting: {error}"));
+    }
+
+    /// Passes on what the next run writes. Standard output is for what happens, where that is wanted as data.
+    pub(crate) fn next_run(&self) -> impl Fn(&OutputLine) + Send + Sync + use<> {
+        let (output, stdout, stderr) = (self.output, self.stdout.next_run(), self.stderr.next_run());
+        move |line| match (output, line.stream) {
+            (Output::Table, OutputStream::Stdout) => stdout.pass_on(&line.text),
+            (Output::Table, OutputStream::Stderr) | (Output::Json | Output::Jsonl, _) => stderr.pass_on(&line.text),
+        }
+    }
+
+    /// How all ended, where that is not what was told last.
+    pub(crate) fn end(&self, end: &SupervisionEnd, exit_code: u8) {
+        match self.output {
+            Output::Table => match end {
+                SupervisionEnd::CrashLoop { .. } | SupervisionEnd::Failed(_) => {
+                    self.stderr.tell(&format!("error: {end}"));
+                }
+                _ => {}
+            },
+            Output::Json | Output::Jsonl => {
+                self.stdout.tell(&json!({"event": "over", "exit_code": exit_code, "why": end.to_string()}).to_string());
+            }
+        }
+    }
+
+    pub(crate) fn killed(&self) {
+        self.stderr.tell("error: killed, as it was told twice to stop");
+    }
+
+    /// Waits until all is written, or nobody reads.
+    pub(crate) fn flush(&self) {
+        self.stdout.flush(LAST_WORDS);
+        self.stderr.flush(LAST_WORDS);
     }
 }
 
