@@ -27,7 +27,7 @@ impl Liveness {
         let mut failures = 0;
         let mut session = Session::of(&self.probe);
         loop {
-            tokio::time::sleep(self.pause.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
+            tokio::time::sleep(self.jittered_pause()).await;
             let Err(error) = session.ask().await else {
                 failures = 0;
                 continue;
@@ -37,5 +37,33 @@ impl Liveness {
                 return error;
             }
         }
+    }
+
+    fn jittered_pause(&self) -> Duration {
+        let tenth = self.pause / 10;
+        (self.pause - tenth).saturating_add((2 * tenth).mul_f64(fastrand::f64()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Liveness, Probe};
+
+    fn pauses(pause: Duration) -> Vec<Duration> {
+        let liveness = Liveness { pause, ..Liveness::new(Probe::new("tcp://127.0.0.1:9").expect("a URL")) };
+        (0..200).map(|_| liveness.jittered_pause()).collect()
+    }
+
+    #[test]
+    fn a_tenth_of_a_pause_either_way_is_left_to_chance() {
+        let pauses = pauses(Duration::from_secs(10));
+        assert!(pauses.iter().all(|pause| (9.0..=11.0).contains(&pause.as_secs_f64())), "{pauses:?}");
+        assert!(pauses.iter().any(|pause| pause.as_secs_f64() < 9.5), "{pauses:?}");
+        assert!(pauses.iter().any(|pause| pause.as_secs_f64() > 10.5), "{pauses:?}");
+    }
+
+    #[test]
+    fn a_pause_may_last_for_ever() {
+        assert!(pauses(Duration::MAX).iter().all(|pause| *pause >= Duration::MAX / 10 * 9));
     }
 }
