@@ -60,6 +60,24 @@ async fn each_way_not_to_be_ready_has_its_exit_code() {
 }
 
 #[tokio::test]
+async fn a_start_that_no_waiting_would_mend_is_a_failure_and_not_out_of_time() {
+    let mut command = tokio::process::Command::from(command(
+        &[&["run", "--restart", "never", "--ready-url", "exec:true"][..], &["--", "/bin/sleep", "600"]].concat(),
+    ));
+    // So that there is no shell to ask.
+    let output = bounded(command.env("PATH", "/no/such").kill_on_drop(true).output()).await.expect("the binary starts");
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("command cannot be run"), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn a_daemon_is_not_asked_without_a_pause() {
+    let output = run(&["--liveness-url", "exec:true", "--liveness-interval", "0s"], "exit 7").await;
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("more than zero is needed"), "{}", stderr(&output));
+}
+
+#[tokio::test]
 async fn what_systemd_told_the_supervisor_is_not_inherited() {
     let names = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
     let mut command = tokio::process::Command::from(under_run(&[], "env"));

@@ -25,12 +25,13 @@ use crate::{
 /// time for the first start to take, and WATCHDOG=1 if it is to.
 ///
 /// Exit codes, of the last run where it is started again: its own, or 128 and the signal that ended it or this; 1 not
-/// healthy any more, or the pid file is held, 2 usage, 3 it ended before it was ready, 124 not ready in time, 125 this
-/// program cannot go on, 126 it cannot be run, 127 it is not found. With --restart never, the first run is the last; else
+/// healthy any more, or whether it is ready cannot be found out, or the pid file is held, 2 usage, 3 it ended before it was
+/// ready, 124 not ready in time, 125 this program cannot go on, 126 it cannot be run, 127 it is not found. With --restart never, the first run is the last; else
 /// what fails is started again until it is given up. Durations are numbers with a unit: 500ms, 1.5s, 2m, 1h30m.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// It is ready once this is healthy: what `wait` can wait for, exec:COMMAND too; a URL without a path means /health
+    /// It is ready once this is healthy: what `wait` can wait for, exec:COMMAND too; a URL without a path means /health.
+    /// Other than `wait`, this waits out a 404, too
     #[arg(long, env = "HEARTBEAT_SUPERVISE_READY_URL", value_name = "URL", group = "ready")]
     ready_url: Option<String>,
     /// It is ready once it writes a line that contains this
@@ -62,7 +63,7 @@ pub(crate) struct Run {
     #[arg(long, env = "HEARTBEAT_SUPERVISE_LIVENESS_URL", value_name = "URL")]
     liveness_url: Option<String>,
     /// The pause between two questions of --liveness-url
-    #[arg(long, env = "HEARTBEAT_SUPERVISE_LIVENESS_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    #[arg(long, env = "HEARTBEAT_SUPERVISE_LIVENESS_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = duration::parse_some)]
     liveness_interval: Duration,
     /// How often in a row --liveness-url may fail, the last time included
     #[arg(long, env = "HEARTBEAT_SUPERVISE_LIVENESS_FAILURES", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
@@ -200,5 +201,22 @@ fn tell_changes(report: Report) -> impl Fn(&FailedAttempt<'_>) + Send + Sync + '
         if before != kind {
             report.waiting(attempt.error);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::Report;
+    use crate::args::{Args, Command, Output};
+
+    #[test]
+    fn a_daemon_without_routes_yet_has_all_of_its_time() {
+        let url = "http://127.0.0.1:9";
+        let args = Args::try_parse_from(["daemon-lifecycle", "run", "--ready-url", url, "--", "true"]);
+        let Command::Run(run) = args.expect("flags that make sense").command else { panic!("no run") };
+        let poll = run.poll(url, &Report::new(Output::Table).expect("threads")).expect("a poll");
+        assert!(format!("{poll:?}").contains("wrong_endpoint_timeout: None"), "{poll:?}");
     }
 }

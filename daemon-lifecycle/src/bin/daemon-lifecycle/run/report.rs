@@ -1,7 +1,8 @@
 use std::{io, os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
 
 use daemon_lifecycle::{
-    DaemonError, EndCause, OutputLine, OutputStream, ProbeError, RunEnd, SupervisionEnd, SupervisorEvent,
+    DaemonError, EndCause, LineError, NotReady, NotifyError, OutputLine, OutputStream, PollError, ProbeError, RunEnd,
+    SupervisionEnd, SupervisorEvent,
     program::exit::{self, CHILD_ENDED, FAILED},
 };
 use serde_json::{Value, json};
@@ -86,11 +87,23 @@ pub(crate) fn exit_code(end: &SupervisionEnd) -> u8 {
 
 fn of_run(end: &RunEnd) -> u8 {
     match &end.cause {
-        EndCause::NotReady(error) if error.exit_status().is_some() => CHILD_ENDED,
-        EndCause::NotReady(_) => TIMEOUT,
+        EndCause::NotReady(error) => of_not_ready(error),
         EndCause::Unhealthy(_) | EndCause::Watchdog(_) => FAILED,
         EndCause::NotStarted(error) => of_error(error),
         _ => end.status.map_or(FAILED, of_status),
+    }
+}
+
+fn of_not_ready(error: &NotReady) -> u8 {
+    match error {
+        error if error.exit_status().is_some() => CHILD_ENDED,
+        NotReady::Poll(PollError::DeadlineExceeded { .. })
+        | NotReady::Line(LineError::TimedOut { .. })
+        | NotReady::Notify(NotifyError::TimedOut { .. }) => TIMEOUT,
+        NotReady::Poll(PollError::Child(error))
+        | NotReady::Line(LineError::Child(error))
+        | NotReady::Notify(NotifyError::Child(error)) => of_error(error),
+        _ => FAILED,
     }
 }
 
