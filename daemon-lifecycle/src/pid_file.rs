@@ -107,7 +107,7 @@ impl PidFile {
 
     fn try_claim(path: &Path) -> io::Result<Result<Self, PidFileError>> {
         loop {
-            let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+            let mut file = open(OpenOptions::new().create(true), path)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
@@ -143,6 +143,15 @@ impl Drop for PidFile {
         // Under the lock, so that it is ours. A stale one that stays does no harm.
         fs::remove_file(&self.path).ok();
     }
+}
+
+/// What is no regular file, such as `/dev/null`, is not ours to write to, and still less to remove.
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.read(true).write(true).truncate(false).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
 }
 
 fn read(file: &mut File) -> io::Result<Option<Record>> {

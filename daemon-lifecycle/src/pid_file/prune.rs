@@ -8,7 +8,7 @@ use std::{
 use super::{
     MAX_LENGTH, PidFile, PidFileError, RunningProcess,
     evict::evict,
-    is_at,
+    is_at, open,
     process::{Process, boot_id},
     read,
     record::Record,
@@ -74,7 +74,7 @@ enum Found {
 
 fn found(path: &Path) -> io::Result<Found> {
     loop {
-        let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+        let mut file = match open(&mut OpenOptions::new(), path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nobody(Pruned::Absent)),
             Err(error) => return Err(error),

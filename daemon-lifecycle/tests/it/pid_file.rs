@@ -95,6 +95,24 @@ fn a_file_that_cannot_be_made_is_named() {
     assert_eq!(error.to_string(), "cannot use `/no/such/folder/pid` as a pid file");
 }
 
+#[tokio::test]
+async fn what_is_no_regular_file_is_neither_claimed_nor_removed() {
+    let folder = Folder::new("pid-file-8");
+    let fifo = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo starts").success());
+    for (path, why) in [(fifo.as_path(), "it is no regular file"), (folder.path(), "Is a directory")] {
+        let pruned = bounded(PidFile::prune(path, Duration::ZERO)).await.expect_err("it is not ours");
+        let claimed = PidFile::claim(path).expect_err("it is not ours");
+        for refused in [pruned, claimed] {
+            assert!(
+                matches!(&refused, PidFileError::Io { source, .. } if source.to_string().contains(why)),
+                "{refused:?}"
+            );
+        }
+        assert!(path.exists());
+    }
+}
+
 #[test]
 fn prune_removes_what_is_stale_and_nothing_else() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
