@@ -260,6 +260,6 @@ mod tests {
 
         let error = ProbeError::from(Target::parse("nonsense", None).expect_err("no URL"));
         assert_eq!(error.to_string(), "cannot use `nonsense` as a URL");
-        assert_eq!(error.source().expect("a source").to_string(), "relative URL without a base");
+        assert_eq!(error.source().expect("a source").to_string(), "it has no scheme, such as http://");
     }
 }

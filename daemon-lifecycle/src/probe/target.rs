@@ -89,8 +89,13 @@ pub(super) struct HttpTarget {
 impl Target {
     /// With `path`, that path (and query) replaces the URL's own; without, a bare `/` becomes `/health`.
     pub(crate) fn parse(text: &str, path: Option<&str>) -> Result<Self, UrlError> {
-        let mut url =
-            Url::parse(text).map_err(|source| UrlError::Unparsable { url: shown(text), source: source.into() })?;
+        let mut url = Url::parse(text).map_err(|error| {
+            let source = match error {
+                url::ParseError::RelativeUrlWithoutBase => "it has no scheme, such as http://".into(),
+                other => other.into(),
+            };
+            UrlError::Unparsable { url: shown(text), source }
+        })?;
         check_scheme(&url)?;
         url.set_fragment(None);
         let form = |problem| UrlError::Form { url: without_credentials(&url), problem };

@@ -107,7 +107,11 @@ async fn a_url_that_is_none_is_a_usage_error_with_its_cause() {
     for flag in ["--ready-url", "--liveness-url"] {
         let output = run(&[flag, "foo"], "exit 7").await;
         assert_eq!(output.status.code(), Some(2));
-        assert!(stderr(&output).contains("`foo` as a URL: relative URL"), "{flag}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains("`foo` as a URL: it has no scheme, such as http://"),
+            "{flag}: {}",
+            stderr(&output)
+        );
     }
 }
 
