@@ -68,8 +68,8 @@ impl Watchdog {
     }
 
     /// Whether it is [missed](Self::missed) now. Not if that is asked only long after it was due, by a quarter of the time
-    /// that may pass, 100 ms at least: whoever asks was stopped or starved, and perhaps the program with it, which then gets all of the time
-    /// again.
+    /// that may pass, 100 ms at least: whoever asks was stopped or starved, and perhaps the program with it, which then
+    /// gets all of the time again.
     pub fn check(&mut self, now: Instant) -> bool {
         let Some(late) = self.due.and_then(|due| now.checked_duration_since(due)) else { return false };
         if late > (self.every / 4).max(COARSE) {

@@ -112,7 +112,7 @@ impl<'a> Course<'a> {
                 message = hear(self.notify.as_ref()) => self.hear(message),
                 () = line_seen(self.ready_line.as_deref()) => self.ready(),
                 directive = asked(self.directives.as_mut()) => self.obey(directive),
-                () = at(self.watchdog.as_ref().and_then(Watchdog::due)) => self.miss_watchdog("no WATCHDOG=1 in time"),
+                () = at(self.watchdog.as_ref().and_then(Watchdog::due)) => self.check_watchdog(),
                 () = at(self.kill_at) => self.kill(),
             }
         };
@@ -254,6 +254,12 @@ impl<'a> Course<'a> {
             watchdog.feed(monotonic());
         }
         self.tell();
+    }
+
+    fn check_watchdog(&mut self) {
+        if self.watchdog.as_mut().is_some_and(|watchdog| watchdog.check(monotonic())) {
+            self.miss_watchdog("no WATCHDOG=1 in time");
+        }
     }
 
     fn miss_watchdog(&mut self, what: &str) {

@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -282,4 +283,17 @@ fn a_command_that_misses_its_watchdog_is_ended_and_one_that_will_not_end_is_kill
     let mut running = Running::start(&options, "trap '' ABRT; echo run; while :; do sleep 0.05; done");
     assert_eq!(running.line(), "run");
     assert_eq!(running.code(), Some(137));
+}
+
+#[test]
+fn a_wrapper_that_was_stopped_itself_gives_the_command_all_of_its_time_again() {
+    let script = "trap 'echo missed; exit 6' ABRT; echo run; sleep 3; echo lived; sleep 600";
+    let mut running = Running::start(&["--watchdog", "2s", "--watchdog-kill"], script);
+    assert_eq!(running.line(), "run");
+    running.signal(Signal::STOP);
+    std::thread::sleep(Duration::from_millis(2_600));
+    running.signal(Signal::CONT);
+    assert_eq!(running.line(), "lived");
+    running.signal(Signal::TERM);
+    assert_eq!(running.code(), Some(143));
 }
