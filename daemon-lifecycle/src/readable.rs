@@ -5,13 +5,13 @@ pub(crate) struct Readable(pub(crate) Duration);
 
 impl fmt::Display for Readable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < Duration::from_secs(1) {
-            return write!(f, "{} ms", self.0.as_millis());
+        let (seconds, millis) = (self.0.as_secs(), (self.0.subsec_nanos() + 500_000) / 1_000_000);
+        match (seconds, millis) {
+            (0, ..1_000) => write!(f, "{millis} ms"),
+            (_, 0) => write!(f, "{seconds} s"),
+            (_, 1_000) => write!(f, "{} s", seconds.saturating_add(1)),
+            _ => write!(f, "{:.1} s", self.0.as_secs_f64()),
         }
-        if self.0.subsec_nanos() == 0 {
-            return write!(f, "{} s", self.0.as_secs());
-        }
-        write!(f, "{:.1} s", self.0.as_secs_f64())
     }
 }
 
@@ -27,5 +27,7 @@ mod tests {
         assert_eq!(shown(999), "999 ms");
         assert_eq!(shown(1_340), "1.3 s");
         assert_eq!(shown(60_000), "60 s");
+        let just_below = |seconds| Readable(Duration::from_secs(seconds) - Duration::from_micros(3)).to_string();
+        assert_eq!([just_below(1), just_below(60)], ["1 s", "60 s"], "what is left of a time that was given");
     }
 }
