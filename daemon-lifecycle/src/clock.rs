@@ -11,6 +11,15 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// Waits until then; without end, where there is no such moment.
+#[cfg(all(feature = "daemon", unix))]
+pub(crate) async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Measures one wait, by tokio's clock so that `tokio::time::pause` governs it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stopwatch(Instant);

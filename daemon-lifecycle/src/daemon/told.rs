@@ -1,9 +1,6 @@
 use std::{fmt, time::Duration};
 
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep_until},
-};
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     clock,
@@ -93,7 +90,7 @@ pub(crate) async fn listen(
                 begun.feed(clock::now());
                 watchdog = Some(begun);
             }
-            () = at(due) => {
+            () = clock::at(due) => {
                 if let Some(watchdog) = &mut watchdog
                     && watchdog.check(clock::now())
                 {
@@ -119,13 +116,6 @@ async fn arming(armed: &mut watch::Receiver<Option<Duration>>) -> Duration {
         Ok(Some(every)) => every,
         // Nobody is left who would.
         Ok(None) | Err(_) => std::future::pending().await,
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

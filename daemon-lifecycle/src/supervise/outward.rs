@@ -2,10 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep_until},
-};
+use tokio::{sync::watch, time::Instant};
 
 use super::event::{SupervisionEnd, SupervisorEvent};
 use crate::{clock, notify::Notifier};
@@ -80,7 +77,7 @@ impl Outward {
             let due = self.telling.due(&self.news.borrow());
             tokio::select! {
                 Ok(()) = self.news.changed() => {}
-                () = at(due) => {}
+                () = clock::at(due) => {}
             }
         }
     }
@@ -95,13 +92,6 @@ impl Outward {
         } else {
             self.telling.retry_at = Some(now + RETRY);
         }
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

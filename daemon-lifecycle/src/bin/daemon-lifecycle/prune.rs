@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use crate::{
     args::Output,
     duration,
-    report::{put_rows, say, with_cause},
+    report::{millis, put_rows, say, with_cause},
     run::CANNOT_GO_ON,
 };
 
@@ -98,7 +98,7 @@ fn json(path: &str, outcome: &Outcome) -> Value {
         "pid_file": path,
         "outcome": word(outcome),
         "pid": process.map(|process| process.pid),
-        "age_ms": process.and_then(|process| process.age).map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        "age_ms": process.and_then(|process| process.age).map(millis),
         "error": outcome.as_ref().err().map(|error| with_cause(error)),
     })
 }

@@ -118,6 +118,6 @@ fn elapsed(healthy: Option<&Healthy>, report: Option<&PollReport>) -> Duration {
     healthy.map(|healthy| healthy.elapsed).or(report.map(PollReport::elapsed)).unwrap_or_default()
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

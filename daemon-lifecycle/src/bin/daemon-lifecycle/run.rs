@@ -4,7 +4,10 @@ mod writer;
 
 use std::{io, path::Path, time::Duration};
 
-use daemon_lifecycle::{Notifier, PidFile, PidFileError, Signal, Supervision, Supervisor};
+use daemon_lifecycle::{
+    Notifier, PidFile, PidFileError, Signal, Supervision, Supervisor,
+    program::exit::{FAILED, SIGNAL},
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::report::Report;
@@ -18,7 +21,6 @@ use crate::{
 const WORKERS: usize = 2;
 /// What whoever is replaced may take beyond the grace of its daemon, which we take to be like ours.
 const TO_WIND_UP: Duration = Duration::from_secs(5);
-const PID_FILE_HELD: u8 = 1;
 
 /// Supervises until it is over. Returns an exit code.
 pub(crate) fn supervise(run: &Run) -> u8 {
@@ -52,7 +54,7 @@ async fn until_over(run: &Run) -> u8 {
     if let Some(path) = &run.pid_file {
         let claimed = tokio::select! {
             claimed = claim(path, run) => claimed,
-            signal = signals.stop() => return 128 + signal,
+            signal = signals.stop() => return SIGNAL + signal,
         };
         match claimed {
             Ok(pid_file) => supervisor = supervisor.pid_file(pid_file),
@@ -79,7 +81,7 @@ async fn over_or_told_to_stop(supervision: Supervision, signals: &mut Signals, r
         }
         signal = pass_on_until_stop(signals, &supervision) => signal,
     };
-    let code = 128 + signal;
+    let code = SIGNAL + signal;
     tokio::select! {
         end = supervision.stop() => report.end(&end, code),
         _ = signals.stop() => {
@@ -91,13 +93,17 @@ async fn over_or_told_to_stop(supervision: Supervision, signals: &mut Signals, r
 }
 
 async fn claim(path: &Path, run: &Run) -> Result<PidFile, PidFileError> {
-    if run.replace { PidFile::replace(path, run.stop_grace + TO_WIND_UP).await } else { PidFile::claim(path) }
+    if run.replace {
+        PidFile::replace(path, run.stop_grace.saturating_add(TO_WIND_UP)).await
+    } else {
+        PidFile::claim(path)
+    }
 }
 
 fn refused(error: &PidFileError) -> u8 {
     if error.is_occupied() {
         say(format_args!("error: {error}; --replace ends it"));
-        return PID_FILE_HELD;
+        return FAILED;
     }
     say(format_args!("error: {}", with_cause(error)));
     CANNOT_GO_ON

@@ -3,7 +3,7 @@ use std::io;
 pub(crate) use daemon_lifecycle::program::exit::{TIMEOUT, USAGE};
 use daemon_lifecycle::{
     HealthPoll, Healthy, PollAllError, PollError, PollReport, ProbeError, ProbeFailure, poll_all_until_healthy,
-    program::exit::{AUTH, FAILED, OK, UNREACHABLE},
+    program::exit::{AUTH, FAILED, OK, SIGNAL, UNREACHABLE},
 };
 
 use crate::{
@@ -28,7 +28,7 @@ pub(crate) fn run(wait: &Wait) -> u8 {
         Ok(Ended::Outcomes(outcomes)) => outcomes,
         Ok(Ended::Interrupted(signal)) => {
             say(format_args!("error: interrupted"));
-            return 128 + signal;
+            return SIGNAL + signal;
         }
         Err(error) => {
             say(format_args!("error: cannot start: {error}"));

@@ -3,12 +3,12 @@ use std::{io, os::unix::process::ExitStatusExt, process::ExitStatus, time::Durat
 use daemon_lifecycle::{
     DaemonError, EndCause, LineError, NotReady, NotifyError, OutputLine, OutputStream, PollError, ProbeError, RunEnd,
     SupervisionEnd, SupervisorEvent,
-    program::exit::{self, CHILD_ENDED, FAILED},
+    program::exit::{self, CHILD_ENDED, FAILED, SIGNAL},
 };
 use serde_json::{Value, json};
 
 use super::writer::Writer;
-use crate::{args::Output, hand_over, wait::TIMEOUT};
+use crate::{args::Output, hand_over, report::millis, wait::TIMEOUT};
 
 pub(crate) const CANNOT_GO_ON: u8 = exit::WRAPPER;
 
@@ -115,7 +115,7 @@ fn of_error(error: &DaemonError) -> u8 {
 }
 
 fn of_status(status: ExitStatus) -> u8 {
-    let signal = status.signal().map(|signal| signal.saturating_add(128));
+    let signal = status.signal().map(|signal| signal.saturating_add(SIGNAL.into()));
     status.code().or(signal).and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED)
 }
 
@@ -160,8 +160,4 @@ fn cause(cause: &EndCause) -> &'static str {
         EndCause::NotStarted(_) => "not_started",
         _ => "other",
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
