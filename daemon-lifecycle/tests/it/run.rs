@@ -181,6 +181,18 @@ async fn term_stops_the_whole_group_and_hup_is_passed_on() {
     assert!(!runs(&grandchild));
 }
 
+#[tokio::test]
+async fn no_key_of_a_terminal_leaves_the_daemon_behind() {
+    for (signal, expected) in [(Signal::Interrupt, 130), (Signal::Quit, 131)] {
+        let mut daemon = start(&[], "echo up $$; exec sleep 600");
+        let child = line(&mut daemon, "up ").await;
+        line(&mut daemon, "run 1: ready").await;
+        daemon.signal(signal).expect("a child");
+        assert_eq!(code(&mut daemon).await, Some(expected));
+        gone(&child).await;
+    }
+}
+
 #[test]
 fn a_boolean_variable_takes_the_usual_words() {
     let given = |value: &str| {

@@ -126,6 +126,7 @@ async fn pass_on_until_stop(signals: &mut Signals, supervision: &Supervision) ->
 
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
+    quit: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
     user1: tokio::signal::unix::Signal,
@@ -141,6 +142,7 @@ impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
@@ -151,6 +153,7 @@ impl Signals {
     async fn recv(&mut self) -> Received {
         tokio::select! {
             _ = self.interrupt.recv() => Received::Stop(2),
+            _ = self.quit.recv() => Received::Stop(3),
             _ = self.terminate.recv() => Received::Stop(15),
             _ = self.hangup.recv() => Received::PassOn(Signal::Hangup),
             _ = self.user1.recv() => Received::PassOn(Signal::User1),

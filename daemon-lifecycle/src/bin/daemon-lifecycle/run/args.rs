@@ -17,7 +17,7 @@ use crate::{
 
 /// Run a command as a daemon: wait until it is ready, watch it, start it again when it ends, and stop all of it.
 ///
-/// INT and TERM stop it, and a second one kills it; HUP, USR1 and USR2 are passed on. Its standard input is empty. What it
+/// INT, QUIT and TERM stop it, and a second one kills it; HUP, USR1 and USR2 are passed on. Its standard input is empty. What it
 /// writes is passed on line by line, and waits for whoever reads it; all else goes on. What happens is told on standard error, or with --output json or jsonl, which
 /// are the same here, on standard output, one object per line.
 ///
