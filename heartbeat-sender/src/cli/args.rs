@@ -179,7 +179,7 @@ pub(super) struct HiveArgs {
     pub(super) verbose: bool,
 }
 
-/// Send one beat of a worker, and print the answer.
+/// Send one beat, and print the answer.
 ///
 /// What is not told by flags may come as a JSON object on standard input, with --stdin. Exit codes: 0 acknowledged, 1 refused,
 /// 2 usage, 4 without the right token, 5 if the registry cannot be reached.
@@ -190,7 +190,8 @@ pub(super) struct BeatArgs {
     /// Who beats; may also come from standard input.
     #[arg(long, env = "HEARTBEAT_ID")]
     pub(super) id: Option<MemberId>,
-    /// Which kind of member: worker or hive.
+    /// As which kind of member: worker, hive, or a kind of your own that the registry knows, with the id in KIND_id; fields of
+    /// its own come from standard input.
     #[arg(long, env = "HEARTBEAT_KIND", default_value = "worker", value_parser = kind)]
     pub(super) kind: Kind,
     /// Read a beat as JSON from standard input; flags overwrite its fields.
