@@ -20,6 +20,7 @@ use crate::shared::{Edition, Ending, Shared, Wish, Words};
 use crate::sleep::Sleep;
 use crate::spread::Spread;
 use crate::stamp::{Mark, Stale, Stamp};
+use crate::verdict::is_for_a_person;
 use crate::{Outcome, SendError, Transport};
 
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -256,6 +257,9 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
         match (line, outcome) {
             (Line::Recovered(failed), _) => tracing::info!(%kind, %id, failed, "heartbeats are acknowledged again"),
             (_, Outcome::Acknowledged { .. }) => tracing::info!(%kind, %id, "heartbeats are acknowledged"),
+            (_, Outcome::Failed { error, .. }) if is_for_a_person(error) => {
+                tracing::error!(%kind, %id, error = %Causes(error), "heartbeats fail");
+            }
             (_, Outcome::Failed { error, .. }) => tracing::warn!(%kind, %id, error = %Causes(error), "heartbeats fail"),
             (_, Outcome::Superseded { newest }) => {
                 tracing::error!(%kind, %id, newest, "superseded by a newer run of the same id; beating no more");

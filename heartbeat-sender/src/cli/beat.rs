@@ -105,8 +105,16 @@ fn send<P: Payload, T: Transport<P>>(
     runtime.shutdown_background();
     match answer {
         Ok(ack) => print(args.output, &ack).map(|()| OK),
-        Err(error) => Err(Failed::new(&error, code(&error))),
+        Err(error) => Err(failed(&error, &args.kind)),
     }
+}
+
+fn failed(error: &SendError, kind: &Kind) -> Failed {
+    let mut failed = Failed::new(error, code(error));
+    if error.status() == Some(404) && ![Kind::WORKER, Kind::HIVE].contains(kind) {
+        failed.message += &format!("; does the registry know the kind {kind}?");
+    }
+    failed
 }
 
 /// To the first registry that takes it; what is wrong with the beat itself is wrong everywhere.

@@ -123,6 +123,29 @@ async fn exit_codes_tell_refused_unauthorized_and_unreachable_apart() {
     assert_eq!(code(&["beat", "--id", "w-1"]), Some(5), "nobody listens there");
 }
 
+#[tokio::test]
+async fn what_went_wrong_on_the_way_is_told_once() {
+    let told = text(&super::give(&["beat", "--id", "w-1"]).stderr);
+    let cause = "cannot connect to http://127.0.0.1:1: tcp connect error: Connection refused (os error ";
+    assert!(told.starts_with(&format!("heartbeat-sender: {cause}")), "{told}");
+
+    let registry = Registry::listen().await;
+    let url = registry.url.clone();
+    let sent = tokio::task::spawn_blocking(move || super::give(&["beat", "--id", "w-1", "--registry", &url]));
+    drop(registry.hear().await);
+    let told = text(&sent.await.unwrap().stderr);
+    let cause = "the connection was lost before the answer: connection closed before message completed";
+    assert_eq!(told.trim_end(), format!("heartbeat-sender: {cause}"));
+}
+
+#[tokio::test]
+async fn a_registry_that_does_not_know_the_kind_is_told_as_that() {
+    let (_, output) = exchange(&["--id", "j-1", "--kind", "job"], "", "404 Not Found", "{}").await;
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.trim_end().ends_with("; does the registry know the kind job?"), "{told}");
+}
+
 /// Sends a beat to somebody who is not there, a registry that answers so, and one that takes it; returns whether that one
 /// heard it, and the exit code.
 async fn fails_over(status: &'static str) -> (bool, Option<i32>) {
