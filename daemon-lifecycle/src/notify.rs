@@ -5,7 +5,7 @@ mod notifier;
 mod place;
 mod watchdog;
 
-use std::{io, path::Path};
+use std::{io, os::fd::AsFd, os::unix::net, path::Path};
 
 use tokio::net::UnixDatagram;
 
@@ -83,14 +83,47 @@ impl NotifySocket {
     pub async fn recv(&self) -> io::Result<Notification> {
         loop {
             self.socket.readable().await?;
-            let mut datagram = vec![0; MAX_DATAGRAM + 1];
-            // Read without room for control messages, which is how the kernel is told to close what came with them.
-            match self.socket.try_recv(&mut datagram) {
-                Ok(length @ ..=MAX_DATAGRAM) => return Ok(Notification::parse(&datagram[..length])),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+            let mut datagram = buffer();
+            if let Some(told) = heard(self.socket.try_recv(&mut datagram), &datagram)? {
+                return Ok(told);
             }
         }
+    }
+
+    /// The next datagram that is there already, without waiting; `None` if none is. Once a child is known to have ended,
+    /// all that it sent is there.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be read.
+    pub fn try_recv(&self) -> io::Result<Option<Notification>> {
+        // Not tokio's own, which finds nothing before the runtime has looked whether something is there.
+        let socket = net::UnixDatagram::from(self.socket.as_fd().try_clone_to_owned()?);
+        let mut datagram = buffer();
+        loop {
+            match socket.recv(&mut datagram) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                length => {
+                    if let Some(told) = heard(length, &datagram)? {
+                        return Ok(Some(told));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Read without room for control messages, which is how the kernel is told to close what came with a datagram.
+fn buffer() -> Vec<u8> {
+    vec![0; MAX_DATAGRAM + 1]
+}
+
+/// What a datagram tells, unless it is too long or there is none.
+fn heard(length: io::Result<usize>, datagram: &[u8]) -> io::Result<Option<Notification>> {
+    match length {
+        Ok(length @ ..=MAX_DATAGRAM) => Ok(Some(Notification::parse(&datagram[..length]))),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
     }
 }

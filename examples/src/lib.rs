@@ -5,6 +5,7 @@
 pub mod agents;
 pub mod dashboard;
 mod duration;
+mod end;
 mod files;
 mod hang;
 mod hashing;
@@ -15,6 +16,7 @@ mod stop;
 mod stopwatch;
 
 pub use duration::{parse_duration, parse_interval};
+pub use end::exit_code;
 pub use files::{NoFiles, files_of};
 pub use hang::{Hang, hang_by_signal};
 pub use hashing::{Job, Round, hash_over_and_over};

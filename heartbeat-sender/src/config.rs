@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heartbeat_contract::{
-    HiveHeartbeat, InvalidId, MAX_INTERVAL, MIN_INTERVAL, MemberId, Payload, Violations, WorkerHeartbeat, Zone,
+    HiveHeartbeat, InvalidId, Kind, MAX_INTERVAL, MIN_INTERVAL, MemberId, Payload, Violations, WorkerHeartbeat, Zone,
 };
 
 use crate::shown::without_credentials;
@@ -80,6 +80,8 @@ pub struct HeartbeatConfig<P: Payload> {
     /// more at once. So replace the file, preferably by renaming another over it, before the old token expires. Its
     /// permissions are not looked at; it should be readable for its owner only. Only the HTTP transport uses it.
     pub bearer_token_file: Option<PathBuf>,
+    /// What the kind is called in logs, where it has no type of its own.
+    pub(crate) kind: Kind,
     payload: Result<P, InvalidId>,
     collector: Option<Collector<P>>,
 }
@@ -187,6 +189,7 @@ impl<P: Payload> HeartbeatConfig<P> {
             zone: None,
             bearer_token: None,
             bearer_token_file: None,
+            kind: P::KIND,
             payload,
             collector: None,
         }
@@ -225,7 +228,7 @@ impl<P: Payload> fmt::Debug for HeartbeatConfig<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let further_urls: Vec<_> = self.further_registry_urls.iter().map(|url| without_credentials(url)).collect();
         f.debug_struct("HeartbeatConfig")
-            .field("kind", &P::KIND)
+            .field("kind", &self.kind)
             .field("id", &self.payload.as_ref().map(Payload::id))
             .field("registry_url", &self.registry_url.as_deref().map(without_credentials))
             .field("further_registry_urls", &further_urls)

@@ -67,7 +67,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
 
     pub(crate) async fn send(&mut self, registry: usize, beat: &Stamped<P>, limit: Duration) -> Result<Ack, SendError> {
         let transport = self.registry(registry);
-        let (kind, id, seq, registry) = (P::KIND, &self.id, beat.seq, transport.place());
+        let (kind, id, seq, registry) = (&self.kind, &self.id, beat.seq, transport.place());
         let span = tracing::debug_span!("heartbeat", %kind, %id, seq, registry);
         self.shared.tally().counted.sent += 1;
         let answer = send_within(limit, transport, beat.beat.clone()).instrument(span).await;
@@ -115,7 +115,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
             return;
         }
         self.count_failover();
-        let (kind, id, registry) = (P::KIND, &self.id, self.registry(registry).place());
+        let (kind, id, registry) = (&self.kind, &self.id, self.registry(registry).place());
         match miss {
             Some(Miss { error, .. }) => {
                 tracing::warn!(%kind, %id, registry, error = %Causes(error), "heartbeats go to another registry");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use heartbeat_contract::{Exit, MemberId, Payload};
+use heartbeat_contract::{Exit, Kind, MemberId, Payload};
 use tokio::sync::watch;
 
 use crate::asked::Asked;
@@ -29,6 +29,7 @@ pub(crate) const MAX_REASON_BYTES: usize = 256;
 /// dropping tokio's `JoinHandle` does; if the process then ends without a goodbye, a registry takes the member for failed
 /// after a while. Once the loop has ended, all methods are without effect.
 pub struct HeartbeatHandle<P: Payload> {
+    kind: Kind,
     id: MemberId,
     request_timeout: Option<Duration>,
     pub(crate) shared: Arc<Shared<P>>,
@@ -52,6 +53,7 @@ pub struct HeartbeatTask<P: Payload> {
     pub(crate) shared: Arc<Shared<P>>,
     pub(crate) outcomes: watch::Sender<Outcome>,
     pub(crate) asked: watch::Sender<Asked>,
+    pub(crate) kind: Kind,
     pub(crate) id: MemberId,
     pub(crate) interval: Duration,
     pub(crate) request_timeout: Option<Duration>,
@@ -75,6 +77,7 @@ pub fn heartbeat_task<P: Payload>(
     let (outcomes, latest) = watch::channel(Outcome::Pending);
     let (asked, asked_at_present) = watch::channel(Asked::default());
     let handle = HeartbeatHandle {
+        kind: config.kind.clone(),
         id: id.clone(),
         request_timeout: config.request_timeout,
         shared: Arc::clone(&shared),
@@ -86,6 +89,7 @@ pub fn heartbeat_task<P: Payload>(
         shared,
         outcomes,
         asked,
+        kind: config.kind.clone(),
         id,
         interval: config.interval,
         request_timeout: config.request_timeout,
@@ -122,7 +126,7 @@ impl<P: Payload> HeartbeatHandle<P> {
     /// own end.
     pub fn update(&self, change: impl FnOnce(&mut P)) {
         if let Err(error) = self.shared.update(change) {
-            tracing::error!(kind = %P::KIND, id = %self.id, error = %Causes(&error), "dropped an update");
+            tracing::error!(kind = %self.kind, id = %self.id, error = %Causes(&error), "dropped an update");
         }
     }
 
@@ -326,6 +330,7 @@ impl Driver {
 impl<P: Payload> Clone for HeartbeatHandle<P> {
     fn clone(&self) -> Self {
         Self {
+            kind: self.kind.clone(),
             id: self.id.clone(),
             request_timeout: self.request_timeout,
             shared: Arc::clone(&self.shared),
@@ -339,7 +344,7 @@ impl<P: Payload> Clone for HeartbeatHandle<P> {
 impl<P: Payload> fmt::Debug for HeartbeatHandle<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HeartbeatHandle")
-            .field("kind", &P::KIND)
+            .field("kind", &self.kind)
             .field("id", &self.id)
             .field("latest", &self.outcomes.latest())
             .finish_non_exhaustive()
@@ -348,6 +353,6 @@ impl<P: Payload> fmt::Debug for HeartbeatHandle<P> {
 
 impl<P: Payload> fmt::Debug for HeartbeatTask<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeartbeatTask").field("kind", &P::KIND).field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("HeartbeatTask").field("kind", &self.kind).field("id", &self.id).finish_non_exhaustive()
     }
 }

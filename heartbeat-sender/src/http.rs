@@ -209,9 +209,9 @@ impl HttpTransport {
         // Without the URL, which may hold a password; where it matters, the place is told.
         let error = error.without_url();
         match (error.is_connect(), error.is_timeout()) {
-            (true, true) => SendError::connect_timeout(self.place.shown(), error),
-            (true, false) => SendError::connect(self.place.shown(), error),
-            (false, _) => SendError::lost(error),
+            (true, true) => SendError::connect_timeout(self.place.shown(), Reason(error)),
+            (true, false) => SendError::connect(self.place.shown(), Reason(error)),
+            (false, _) => SendError::lost(Reason(error)),
         }
     }
 }
@@ -294,6 +294,28 @@ fn is_refused_to_us(error: &SendError) -> bool {
 
 fn text_of(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// A failure of the HTTP client, without its two outer layers, which say no more than that it failed.
+#[derive(Debug)]
+struct Reason(reqwest::Error);
+
+impl Reason {
+    fn inner(&self) -> &(dyn Error + 'static) {
+        std::iter::successors(self.0.source(), |&cause| cause.source()).take(2).last().unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.inner(), f)
+    }
+}
+
+impl Error for Reason {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.inner().source()
+    }
 }
 
 /// Whether the connection was closed before any of the answer came, as it happens when a server closes an idle connection

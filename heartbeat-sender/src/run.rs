@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heartbeat_contract::{Ack, MemberId, Payload};
+use heartbeat_contract::{Ack, Kind, MemberId, Payload};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -20,6 +20,7 @@ use crate::shared::{Edition, Ending, Shared, Wish, Words};
 use crate::sleep::Sleep;
 use crate::spread::Spread;
 use crate::stamp::{Mark, Stale, Stamp};
+use crate::verdict::is_for_a_person;
 use crate::{Outcome, SendError, Transport};
 
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -66,6 +67,7 @@ enum End {
 
 /// One run of a member: since when it beats, and how that has gone so far.
 pub(crate) struct Run<'a, P, T, C> {
+    pub(crate) kind: Kind,
     pub(crate) id: MemberId,
     pub(crate) shared: Arc<Shared<P>>,
     outcomes: watch::Sender<Outcome>,
@@ -101,6 +103,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
             shared,
             outcomes,
             asked,
+            kind,
             id,
             interval,
             request_timeout,
@@ -121,6 +124,7 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
             route: Route::new(1 + transport.fallbacks().len(), spread),
             stamp: Stamp::new(clock(), whereabouts),
             sleep: Sleep::new(sleep_clock),
+            kind,
             id,
             clock,
             told: None,
@@ -249,10 +253,13 @@ impl<'a, P: Payload, T: Transport<P>, C: Fn() -> Timestamp> Run<'a, P, T, C> {
     }
 
     fn log(&self, line: Line, outcome: &Outcome) {
-        let (kind, id) = (P::KIND, &self.id);
+        let (kind, id) = (&self.kind, &self.id);
         match (line, outcome) {
             (Line::Recovered(failed), _) => tracing::info!(%kind, %id, failed, "heartbeats are acknowledged again"),
             (_, Outcome::Acknowledged { .. }) => tracing::info!(%kind, %id, "heartbeats are acknowledged"),
+            (_, Outcome::Failed { error, .. }) if is_for_a_person(error) => {
+                tracing::error!(%kind, %id, error = %Causes(error), "heartbeats fail");
+            }
             (_, Outcome::Failed { error, .. }) => tracing::warn!(%kind, %id, error = %Causes(error), "heartbeats fail"),
             (_, Outcome::Superseded { newest }) => {
                 tracing::error!(%kind, %id, newest, "superseded by a newer run of the same id; beating no more");

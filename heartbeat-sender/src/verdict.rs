@@ -29,6 +29,15 @@ pub(crate) fn verdict(error: &SendError) -> Verdict {
     }
 }
 
+/// Whether time alone mends nothing: somebody has to see to a token, a URL or what the beats say.
+pub(crate) fn is_for_a_person(error: &SendError) -> bool {
+    match error.status() {
+        Some(408 | 409 | 425 | 429) => false,
+        Some(status) => (400..500).contains(&status) && error.retry_after().is_none(),
+        None => error.is_config(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -66,6 +66,21 @@ async fn datagrams_are_heard_one_by_one_and_in_order() {
 }
 
 #[tokio::test]
+async fn what_was_sent_before_is_there_without_waiting() {
+    let socket = NotifySocket::bind().expect("a socket");
+    send(&socket, &vec![b'x'; 70_000]);
+    send(&socket, b"STATUS=loading");
+    send(&socket, b"READY=1");
+    // The runtime has not had a chance to look.
+    let there = || socket.try_recv().expect("a socket that can be read");
+    assert_eq!(there().and_then(|told| told.status().map(str::to_owned)).as_deref(), Some("loading"));
+    assert!(there().is_some_and(|told| told.ready()));
+    assert!(there().is_none());
+    send(&socket, b"STOPPING=1");
+    assert!(next(&socket).await.stopping(), "waiting works as before");
+}
+
+#[tokio::test]
 async fn a_notifier_is_heard_in_one_datagram() {
     let socket = NotifySocket::bind().expect("a socket");
     let notifier = Notifier::new(socket.path()).expect("an address");

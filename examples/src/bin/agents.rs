@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::Parser;
 use daemon_lifecycle::{HealthPoll, is_daemon_healthy, poll_until_healthy};
 use examples::agents::{Agent, AgentMessage, Monitor};
-use examples::{Stopwatch, parse_interval, transport_to};
+use examples::{Stopwatch, exit_code, parse_interval, transport_to};
 use heartbeat_contract::MemberId;
 use heartbeat_registry::{FleetConfig, WorkerRegistry};
 use heartbeat_sender::Outcome;
@@ -42,13 +42,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(&Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Args::parse()).await)
 }
 
 async fn run(args: &Args) -> Result<(), Box<dyn Error>> {

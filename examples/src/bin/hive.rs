@@ -2,14 +2,13 @@
 
 use std::error::Error;
 use std::future::IntoFuture;
-use std::iter::successors;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use daemon_lifecycle::{Health, Phase};
-use examples::{asked_to_stop, parse_duration};
+use examples::{asked_to_stop, exit_code, parse_duration};
 use heartbeat_contract::{Directive, HiveHeartbeat, MemberId, VramInfo};
 use heartbeat_sender::{HeartbeatHandle, HiveHeartbeatConfig, HostMetrics, start_hive_heartbeat_task};
 use tokio::net::TcpListener;
@@ -37,15 +36,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            for error in successors(Some(&*error), |&error| error.source()) {
-                eprintln!("error: {error}");
-            }
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {

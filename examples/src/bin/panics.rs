@@ -9,6 +9,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use clap::Parser;
+use examples::exit_code;
 use heartbeat_contract::{HealthState, MemberId, WorkerHeartbeat};
 use heartbeat_registry::http::{self, ServeConfig};
 use heartbeat_registry::{Fleet, FleetConfig, Transitions, WorkerRegistry};
@@ -40,13 +41,7 @@ async fn main() -> ExitCode {
         Some(url) => work(url, &args).await,
         None => run().await,
     };
-    match end {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(end)
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use examples::pipeline::{Monitor, Worker, coordinate};
-use examples::{asked_to_stop, parse_duration, parse_interval};
+use examples::{asked_to_stop, exit_code, parse_duration, parse_interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,13 +31,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(&Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Args::parse()).await)
 }
 
 async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::routing::get;
 use clap::Parser;
 use daemon_lifecycle::{Health, Phase};
-use examples::asked_to_stop;
+use examples::{asked_to_stop, exit_code};
 use heartbeat_contract::{Event, EventBody};
 use heartbeat_registry::http::{self, ServeConfig};
 use heartbeat_registry::{Events, Fleet, FleetConfig, HiveRegistry, SubscriptionError, WorkerRegistry};
@@ -25,13 +25,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(&Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Args::parse()).await)
 }
 
 async fn run(args: &Args) -> Result<(), Box<dyn Error>> {

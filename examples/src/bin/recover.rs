@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Parser;
+use examples::exit_code;
 use heartbeat_contract::{HealthState, MemberId, Policy, WorkerHeartbeat};
 use heartbeat_registry::http::{self, ServeConfig};
 use heartbeat_registry::{Alert, Alerts, Fleet, FleetConfig, WeakRegistry, WorkerRegistry};
@@ -39,13 +40,7 @@ async fn main() -> ExitCode {
         Some(url) => beat(url).await,
         None => run().await,
     };
-    match end {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(end)
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::post;
 use daemon_lifecycle::{Health, Phase};
+use examples::exit_code;
 use heartbeat_contract::{EventBody, Kind, Payload, WorkerHeartbeat, WorkerStatus};
 use heartbeat_registry::http::{self, ServeConfig};
 use heartbeat_registry::verify::{Verifier, VerifyConfig};
@@ -27,13 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run().await)
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use daemon_lifecycle::{Daemon, HealthPollConfig, Healthy, PollError, poll_until_healthy};
-use examples::{Stopwatch, asked_to_stop};
+use examples::{Stopwatch, asked_to_stop, exit_code};
 use heartbeat_contract::{HealthState, Kind, MemberId};
 use heartbeat_registry::client::Client;
 
@@ -39,13 +39,7 @@ async fn main() -> ExitCode {
         // A daemon that is dropped is killed.
         asked = asked_to_stop() => asked.map_err(Into::into),
     };
-    match end {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(end)
 }
 
 async fn start_and_stop(args: &Args) -> Result<(), Box<dyn Error>> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use daemon_lifecycle::{Daemon, Supervision, Supervisor};
-use examples::{asked_to_stop, parse_duration};
+use examples::{asked_to_stop, exit_code, parse_duration};
 use heartbeat_contract::{Event, EventBody, HealthState, Kind, MemberId};
 use heartbeat_registry::client::{Client, Follow, Followed};
 
@@ -31,13 +31,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(&Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Args::parse()).await)
 }
 
 async fn run(args: &Args) -> Result<(), Box<dyn Error>> {

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::future::IntoFuture;
-use std::iter::successors;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -11,7 +10,8 @@ use std::time::Duration;
 use clap::Parser;
 use daemon_lifecycle::{Health, Phase};
 use examples::{
-    Hang, NoFiles, Round, Stopped, asked_to_stop, hang_by_signal, hash_over_and_over, parse_duration, stop_pair,
+    Hang, NoFiles, Round, Stopped, asked_to_stop, exit_code, hang_by_signal, hash_over_and_over, parse_duration,
+    stop_pair,
 };
 use heartbeat_contract::{Directive, MemberId, WorkerHeartbeat, WorkerStatus};
 use heartbeat_sender::{HeartbeatHandle, Progress, WorkerHeartbeatConfig, start_worker_heartbeat_task};
@@ -50,15 +50,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            for error in successors(Some(&*error), |&error| error.source()) {
-                eprintln!("error: {error}");
-            }
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {

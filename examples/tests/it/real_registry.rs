@@ -38,10 +38,10 @@ impl RealRegistry {
         Self::serve(address, fleet, app).await
     }
 
-    /// On any free port, for members of this kind alone.
+    /// On any free port, for hives and members of this kind.
     pub(crate) async fn start_for<P: Payload>() -> Self {
         let fleet = Fleet::start(FleetConfig::default()).unwrap();
-        let app = Api::new(&fleet).kind::<P>().router();
+        let app = Api::new(&fleet).kind::<HiveHeartbeat>().kind::<P>().router();
         Self::serve("127.0.0.1:0".parse().unwrap(), fleet, app).await
     }
 

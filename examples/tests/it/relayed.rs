@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use heartbeat_contract::{
-    Cause, EventBody, HealthState, HiveHeartbeat, Kind, MemberId, MemberView, WorkerHeartbeat, routes,
+    Cause, EventBody, HealthState, HiveHeartbeat, Kind, MemberId, MemberView, Payload, WorkerHeartbeat, routes,
 };
 use heartbeat_sender::{HeartbeatHandle, WorkerHeartbeatConfig, start_worker_heartbeat_task};
 use rustix::process::Signal;
 
 use crate::real_registry::RealRegistry;
 use crate::waiting::until;
+use crate::wrapped::JobHeartbeat;
 use crate::wrapper::{NOWHERE, Sender, send};
 
 /// Requests so far, by path.
@@ -185,6 +186,24 @@ async fn a_relay_that_cannot_reach_the_registry_sends_workers_there_themselves()
     let worker = start_worker_heartbeat_task(config).unwrap();
     registry.until_healthy("worker-1").await;
     worker.shutdown().await;
+    registry.stop().await;
+}
+
+#[tokio::test]
+async fn a_kind_of_ones_own_is_relayed_as_workers_are() {
+    let registry = RealRegistry::start_for::<JobHeartbeat>().await;
+    let folder = Folder::new("jobs");
+    let _hive = hive(&registry.url, &folder.socket());
+    until("the relay's socket", async || std::os::unix::net::UnixStream::connect(folder.socket()).ok()).await;
+    let relay = format!("unix://{}", folder.socket().display());
+    let sent = async |args: &[&str]| Sender::start(args).code().await;
+    assert_eq!(sent(&["run", "--registry", &relay, "--kind", "job", "--id", "job-1", "--", "true"]).await, Some(0));
+    assert_eq!(sent(&["beat", "--registry", &relay, "--kind", "job", "--id", "job-2"]).await, Some(0));
+    for (id, state) in [("job-1", HealthState::Left), ("job-2", HealthState::Healthy)] {
+        let seen = registry.client.member(&JobHeartbeat::KIND, &MemberId::new(id).unwrap()).await.unwrap();
+        assert_eq!((seen.state, seen.hive_id), (state, MemberId::new("hive-1").ok()), "{id}");
+    }
+    assert_eq!(sent(&["beat", "--registry", &relay, "--kind", "task", "--id", "task-1"]).await, Some(1));
     registry.stop().await;
 }
 

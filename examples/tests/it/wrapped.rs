@@ -207,7 +207,7 @@ async fn a_tolerated_failure_shows_as_a_restart_and_as_no_death() {
 
 /// A kind of this test's own.
 #[derive(Clone, Serialize, Deserialize)]
-struct JobHeartbeat {
+pub(crate) struct JobHeartbeat {
     job_id: MemberId,
     #[serde(default)]
     beat: Option<BeatInfo>,
@@ -245,6 +245,23 @@ async fn a_command_can_be_of_a_kind_of_ones_own() {
     let dead = registry.client.member(&JobHeartbeat::KIND, &MemberId::new("job-1").unwrap()).await.unwrap();
     assert_eq!((dead.state, dead.cause), (HealthState::Critical, Some(Cause::ProcessDead)));
     assert_eq!((field(&dead, "/queue_depth"), field(&dead, "/last_error")), (&7.into(), &"exit 3".into()));
+    registry.stop().await;
+}
+
+#[tokio::test]
+async fn one_beat_can_be_of_a_kind_of_ones_own() {
+    let registry = RealRegistry::start_for::<JobHeartbeat>().await;
+    let beat = async |id, options: &[&str]| {
+        let args = ["beat", "--registry", &registry.url, "--kind", "job", "--id", id];
+        Sender::start(&[&args, options].concat()).code().await
+    };
+    assert_eq!(beat("job-1", &["--queue-depth", "7", "--interval", "1m", "--error", "no disk"]).await, Some(0));
+    let seen = registry.client.member(&JobHeartbeat::KIND, &MemberId::new("job-1").unwrap()).await.unwrap();
+    assert_eq!((field(&seen, "/queue_depth"), field(&seen, "/last_error")), (&7.into(), &"no disk".into()));
+    assert_eq!((seen.state, seen.interval_ms), (HealthState::Healthy, Some(60_000)));
+    assert_eq!(beat("job-1", &["--leaving", "done"]).await, Some(0));
+    let left = registry.client.member(&JobHeartbeat::KIND, &MemberId::new("job-1").unwrap()).await.unwrap();
+    assert_eq!(left.state, HealthState::Left);
     registry.stop().await;
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use comfy_table::{Table, presets};
 use daemon_lifecycle::program::{Output, harmless, put, say};
 use heartbeat_contract::{
-    AskedDirective, BlindStats, CanaryState, Event, HistoryPage, HoldView, MemberId, MemberStats, MemberView,
-    ProtectionView, SinkStats, Stats, Verification,
+    AskedDirective, BlindStats, CanaryState, Event, HealthState, HistoryPage, HoldView, MemberId, MemberStats,
+    MemberView, ProtectionView, SinkStats, Stats, Verification,
 };
 use serde::Serialize;
 
@@ -85,7 +85,7 @@ pub(super) fn member(member: &MemberView) -> String {
         ("kind", member.kind.to_string()),
         ("state", member.state.to_string()),
         ("cause", member.cause.map_or_else(dash, |cause| cause.to_string())),
-        ("evidence", member.evidence.join("; ")),
+        ("evidence", evidence(member)),
         ("held", holds(member)),
         ("age", seconds(member.age_ms)),
         ("credited", seconds(member.credited_ms)),
@@ -355,6 +355,15 @@ fn percent(share: f64) -> String {
 fn signed(millis: i64) -> String {
     let sign = if millis < 0 { "-" } else { "" };
     format!("{sign}{}", seconds(millis.unsigned_abs()))
+}
+
+fn evidence(member: &MemberView) -> String {
+    let leaving = member.payload.as_ref().and_then(|payload| payload.pointer("/beat/leaving")?.as_str());
+    match leaving.filter(|_| member.state == HealthState::Left) {
+        Some(reason) => format!("said goodbye: {reason}"),
+        None if member.evidence.is_empty() => dash(),
+        None => member.evidence.join("; "),
+    }
 }
 
 fn words_or_dash<'a>(words: impl Iterator<Item = &'a str>) -> String {

@@ -7,7 +7,7 @@ use heartbeat_registry::{FleetConfig, WorkerRegistry};
 
 use crate::token_commands::command;
 use crate::wire::Server;
-use crate::world::{id, plain};
+use crate::world::{id, plain, with};
 
 /// Runs a command against a registry, beside the runtime that serves it.
 async fn run(server: &Server, args: &[&str]) -> Output {
@@ -41,6 +41,18 @@ async fn events_shows_the_newest_and_says_what_else_there_is() {
     let (lines, beside) = told(&gone);
     assert_eq!(lines.len(), 150);
     assert!(beside.contains("showing from 51"), "{beside}");
+}
+
+#[tokio::test]
+async fn show_says_why_a_member_left() {
+    let server = Server::start().await;
+    let workers = WorkerRegistry::new(&server.fleet);
+    for (leaving, evidence) in [(None, "-"), (Some("exit 0"), "said goodbye: exit 0")] {
+        workers.record(with(plain("w"), |info| info.leaving = leaving.map(str::to_owned))).unwrap();
+        let shown = run(&server, &["show", "w"]).await;
+        let line = told(&shown).0.into_iter().find_map(|line| line.trim().strip_prefix("evidence")).unwrap().trim();
+        assert_eq!(line, evidence);
+    }
 }
 
 #[tokio::test]

@@ -82,8 +82,8 @@ pub(super) struct RunArgs {
     /// Who beats [default: host name and program, as in gpu7-python3; two of the same need ids of their own].
     #[arg(long, env = "HEARTBEAT_ID")]
     pub(super) id: Option<MemberId>,
-    /// As which kind of member: a worker, or a kind of your own that the registry knows, with the fields of a worker and the
-    /// id in KIND_id.
+    /// As which kind of member: a worker, or a kind of your own, with the fields of a worker and the id in KIND_id; the registry
+    /// must know that kind, as an app does that mounts its routes: `heartbeat-registry serve` knows workers and hives.
     #[arg(long, env = "HEARTBEAT_KIND", default_value = "worker", value_parser = kind)]
     pub(super) kind: Kind,
     /// How often to beat, 100ms to 24h.
@@ -179,7 +179,7 @@ pub(super) struct HiveArgs {
     pub(super) verbose: bool,
 }
 
-/// Send one beat of a worker, and print the answer.
+/// Send one beat, and print the answer.
 ///
 /// What is not told by flags may come as a JSON object on standard input, with --stdin. Exit codes: 0 acknowledged, 1 refused,
 /// 2 usage, 4 without the right token, 5 if the registry cannot be reached.
@@ -190,7 +190,8 @@ pub(super) struct BeatArgs {
     /// Who beats; may also come from standard input.
     #[arg(long, env = "HEARTBEAT_ID")]
     pub(super) id: Option<MemberId>,
-    /// Which kind of member: worker or hive.
+    /// As which kind of member: worker, hive, or a kind of your own that the registry knows, with the id in KIND_id and fields
+    /// of its own from standard input.
     #[arg(long, env = "HEARTBEAT_KIND", default_value = "worker", value_parser = kind)]
     pub(super) kind: Kind,
     /// Read a beat as JSON from standard input; flags overwrite its fields.

@@ -5,24 +5,26 @@ use std::time::Duration;
 
 use daemon_lifecycle::program::Output;
 use heartbeat_contract::{Ack, BeatInfo, HiveHeartbeat, Kind, MAX_BEAT_BYTES, MemberId, Payload, WorkerHeartbeat};
-use serde_json::{Map, Value};
+use serde_json::value::to_raw_value;
 
 use super::args::BeatArgs;
+use super::kind::{OfKind, divided};
 use super::{AUTH, FAILED, Failed, OK, UNREACHABLE, USAGE, put};
+use crate::relay::letter::{Fields, id_field};
 use crate::run::send_within;
 use crate::verdict::{Verdict, verdict};
 use crate::{HeartbeatConfig, HttpTransport, SendError, Transport, system_clock};
 
 pub(super) fn beat(args: &BeatArgs) -> Result<u8, Failed> {
-    match &args.kind {
-        kind if *kind == Kind::WORKER => send(args, &worker(args)?),
-        kind if *kind == Kind::HIVE => send(args, &hive(args)?),
-        kind => Err(Failed::usage(format!("a {kind} has fields that are not known here: worker or hive is expected"))),
+    if args.kind == Kind::HIVE {
+        return send(args, &hive(args)?, |http| http);
     }
+    let (told, own) = divided(&args.kind, fields(args, &id_field(&args.kind))?)?;
+    send(args, &worker(args, told)?, |http| OfKind::over(http, &args.kind, &own))
 }
 
-fn worker(args: &BeatArgs) -> Result<WorkerHeartbeat, Failed> {
-    let mut worker: WorkerHeartbeat = read(args)?;
+fn worker(args: &BeatArgs, fields: Fields) -> Result<WorkerHeartbeat, Failed> {
+    let mut worker: WorkerHeartbeat = read(args, &fields)?;
     worker.status = args.status.or(worker.status);
     worker.health_status = args.health.or(worker.health_status);
     worker.queue_depth = args.queue_depth.or(worker.queue_depth);
@@ -38,7 +40,7 @@ fn hive(args: &BeatArgs) -> Result<HiveHeartbeat, Failed> {
     if args.status.is_some() || args.queue_depth.is_some() || args.model.is_some() {
         return Err(Failed::usage("a hive has no --status, --queue-depth or --model"));
     }
-    let mut hive: HiveHeartbeat = read(args)?;
+    let mut hive: HiveHeartbeat = read(args, &fields(args, HiveHeartbeat::ID_FIELD)?)?;
     hive.health_status = args.health.or(hive.health_status);
     hive.last_error = args.error.clone().or(hive.last_error);
     if !args.metrics.is_empty() {
@@ -47,17 +49,19 @@ fn hive(args: &BeatArgs) -> Result<HiveHeartbeat, Failed> {
     Ok(hive)
 }
 
-/// What standard input tells, with the id and the object `beat` of the flags.
-fn read<P: Payload>(args: &BeatArgs) -> Result<P, Failed> {
-    let mut fields = if args.stdin { from_stdin()? } else { Map::new() };
+/// What standard input tells, with the id of the flags.
+fn fields(args: &BeatArgs, id_field: &str) -> Result<Fields, Failed> {
+    let mut fields = if args.stdin { from_stdin()? } else { Fields::new() };
     if let Some(id) = &args.id {
-        fields.insert(P::ID_FIELD.to_owned(), Value::String(id.to_string()));
+        fields.insert(id_field.to_owned(), to_raw_value(id).map_err(|error| Failed::new(&error, FAILED))?);
     }
-    if !fields.contains_key(P::ID_FIELD) {
-        return Err(Failed::usage("who beats? --id is missing"));
-    }
-    let json = Value::Object(fields).to_string();
-    let mut payload: P = heartbeat_contract::decode(json.as_bytes()).map_err(|error| Failed::new(&error, USAGE))?;
+    if fields.contains_key(id_field) { Ok(fields) } else { Err(Failed::usage("who beats? --id is missing")) }
+}
+
+/// A beat of these fields, with the object `beat` of the flags.
+fn read<P: Payload>(args: &BeatArgs, fields: &Fields) -> Result<P, Failed> {
+    let json = serde_json::to_vec(fields).map_err(|error| Failed::new(&error, FAILED))?;
+    let mut payload: P = heartbeat_contract::decode(&json).map_err(|error| Failed::new(&error, USAGE))?;
     let info = payload.beat().cloned().unwrap_or_default();
     let hive_id: Option<MemberId> = args.hive.clone().filter(|_| P::KIND != Kind::HIVE);
     payload.set_beat(BeatInfo {
@@ -74,7 +78,7 @@ fn read<P: Payload>(args: &BeatArgs) -> Result<P, Failed> {
     Ok(payload)
 }
 
-fn from_stdin() -> Result<Map<String, Value>, Failed> {
+fn from_stdin() -> Result<Fields, Failed> {
     let mut json = Vec::new();
     let limit = MAX_BEAT_BYTES as u64 + 1;
     std::io::stdin().take(limit).read_to_end(&mut json).map_err(|error| Failed::new(&error, FAILED))?;
@@ -84,11 +88,15 @@ fn from_stdin() -> Result<Map<String, Value>, Failed> {
     serde_json::from_slice(&json).map_err(|error| Failed::usage(format!("standard input is no JSON object: {error}")))
 }
 
-fn send<P: Payload>(args: &BeatArgs, payload: &P) -> Result<u8, Failed> {
+fn send<P: Payload, T: Transport<P>>(
+    args: &BeatArgs,
+    payload: &P,
+    over: impl FnOnce(HttpTransport) -> T,
+) -> Result<u8, Failed> {
     let mut config = HeartbeatConfig::of(payload.clone());
     args.to.apply(&mut config);
     args.place.apply(&mut config);
-    let transport = args.to.transport(&config)?;
+    let transport = over(args.to.transport(&config)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failed::new(&error, FAILED))?;
     let limit = crate::config::timeout_at(config.interval, None);
@@ -97,14 +105,22 @@ fn send<P: Payload>(args: &BeatArgs, payload: &P) -> Result<u8, Failed> {
     runtime.shutdown_background();
     match answer {
         Ok(ack) => print(args.output, &ack).map(|()| OK),
-        Err(error) => Err(Failed::new(&error, code(&error))),
+        Err(error) => Err(failed(&error, &args.kind)),
     }
 }
 
+fn failed(error: &SendError, kind: &Kind) -> Failed {
+    let mut failed = Failed::new(error, code(error));
+    if error.status() == Some(404) && ![Kind::WORKER, Kind::HIVE].contains(kind) {
+        failed.message += &format!("; does the registry know the kind {kind}?");
+    }
+    failed
+}
+
 /// To the first registry that takes it; what is wrong with the beat itself is wrong everywhere.
-async fn send_to_any<P: Payload>(first: &HttpTransport, limit: Duration, payload: &P) -> Result<Ack, SendError> {
+async fn send_to_any<P: Payload, T: Transport<P>>(first: &T, limit: Duration, payload: &P) -> Result<Ack, SendError> {
     let mut answer = send_within(limit, first, payload.clone()).await;
-    for further in Transport::<P>::fallbacks(first) {
+    for further in first.fallbacks() {
         match &answer {
             Err(error) if verdict(error) != Verdict::Next => {}
             _ => break,

@@ -3,6 +3,7 @@
 mod args;
 mod beat;
 mod hive;
+mod kind;
 mod notify;
 mod run;
 mod settings;

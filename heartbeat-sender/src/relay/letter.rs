@@ -11,7 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::oneshot;
 
 /// An object whose values stay as they are to the byte.
-type Fields = BTreeMap<String, Box<RawValue>>;
+pub(crate) type Fields = BTreeMap<String, Box<RawValue>>;
 
 /// What becomes of a beat.
 pub(super) type Answer = Result<Ack, Problem>;

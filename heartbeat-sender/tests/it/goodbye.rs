@@ -66,13 +66,17 @@ async fn a_reason_longer_than_the_contract_allows_is_told_from_its_beginning() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_that_is_asked_for_twice_is_said_once_and_for_the_first_reason() {
-    let (mut member, _) = Member::accepted(worker()).await;
-    let first = tokio::spawn(member.handle.clone().shutdown_because("maintenance"));
-    let heard = member.hear().await;
-    let second = tokio::spawn(member.handle.clone().shutdown());
-    heard.acknowledge();
-    for end in [soon(first).await.unwrap(), soon(second).await.unwrap()] {
-        assert!(matches!(&end, Outcome::Left { reason, .. } if reason == "maintenance"), "{end:?}");
+    for at_once in [false, true] {
+        let (mut member, _) = Member::accepted(worker()).await;
+        let first = tokio::spawn(member.handle.clone().shutdown_because("maintenance"));
+        // Before the loop looks, or while the goodbye is on its way.
+        let early = at_once.then(|| tokio::spawn(member.handle.clone().shutdown()));
+        let heard = member.hear().await;
+        let second = early.unwrap_or_else(|| tokio::spawn(member.handle.clone().shutdown()));
+        heard.acknowledge();
+        for end in [soon(first).await.unwrap(), soon(second).await.unwrap()] {
+            assert!(matches!(&end, Outcome::Left { reason, .. } if reason == "maintenance"), "{end:?}");
+        }
     }
 }
 

@@ -103,6 +103,25 @@ async fn an_outage_is_a_line_when_it_begins_when_it_changes_and_when_it_is_over(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_that_only_a_person_can_mend_is_an_error() {
+    let log = Log::begin();
+    let (mut member, _) = Member::accepted(every(10 * S)).await;
+    log.all();
+    for (refusal, level) in [
+        (ProblemType::Unauthorized, "ERROR"),
+        (ProblemType::Overloaded, "WARN"),
+        (ProblemType::NotFound, "ERROR"),
+        (ProblemType::Unavailable, "WARN"),
+        (ProblemType::InvalidPayload, "ERROR"),
+    ] {
+        member.hear().await.answer(Err(Problem::new(refusal, "so it is")));
+        member.outcome().await;
+        let news = log.news();
+        assert!(news[0].starts_with(&format!("{level} heartbeats fail kind=worker ")), "{news:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_beat_sent_is_a_span_that_says_whose_which_and_where() {
     let log = Log::begin();
     let (_member, _) = Member::accepted(every(10 * S)).await;

@@ -28,8 +28,7 @@ use crate::{Directives, HeartbeatHandle};
 /// The contract's limit for `last_error`.
 const MAX_ERROR_BYTES: usize = 1024;
 
-/// How long, and how often, the command is still listened to once it has ended: what it told by then is there already.
-const LAST_WORDS: Duration = Duration::from_millis(10);
+/// How often the command is still listened to once it has ended, since others may go on telling.
 const MAX_LAST_WORDS: usize = 1000;
 
 /// How long, once the command has ended as by a request, that request is waited for: who ends a tree of processes one by
@@ -117,7 +116,8 @@ impl<'a> Course<'a> {
             }
         };
         let too_soon = TooSoon::after(monotonic() - self.began, self.args.min_runtime);
-        // Nothing is passed on any more: the command's number may be another's by now.
+        // Nothing is passed on any more, nor is anything ended for what it told: the command's number may be another's by now.
+        self.watchdog = None;
         while let Some(Incoming { signal, .. }) = signals.arrived() {
             self.note(signal);
         }
@@ -233,15 +233,13 @@ impl<'a> Course<'a> {
         self.tell();
     }
 
-    /// What the command put out and told before it ended, and nobody has read yet. Others may go on telling.
+    /// What the command put out and told before it ended, and nobody has read yet.
     async fn hear_the_rest(&mut self) {
         self.output.end().await;
         for _ in 0..MAX_LAST_WORDS {
-            let Some(notify) = &self.notify else { return };
-            match tokio::time::timeout(LAST_WORDS, notify.recv()).await {
-                Ok(message) => self.hear(message),
-                Err(_) => return,
-            }
+            let told = self.notify.as_ref().and_then(|notify| notify.try_recv().transpose());
+            let Some(message) = told else { return };
+            self.hear(message);
         }
     }
 

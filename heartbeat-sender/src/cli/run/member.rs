@@ -4,10 +4,11 @@ use std::path::Path;
 
 use heartbeat_contract::{Kind, MemberId, WorkerHeartbeat};
 
-use super::kind::OfKind;
 use super::told::Told;
 use crate::cli::Failed;
 use crate::cli::args::RunArgs;
+use crate::cli::kind::OfKind;
+use crate::relay::letter::Fields;
 use crate::{HeartbeatHandle, HttpTransport, WorkerHeartbeatConfig, start_over};
 
 /// The last of ids that are made up, so that they stay within the contract's limit.
@@ -16,7 +17,6 @@ const MAX_ID_BYTES: usize = 128;
 /// Who beats, and how; each run is a new incarnation of it.
 pub(super) struct Member {
     id: MemberId,
-    kind: Kind,
     config: WorkerHeartbeatConfig,
 }
 
@@ -40,8 +40,9 @@ impl Member {
         args.place.apply(&mut config);
         config.interval = args.interval;
         config.hive_id.clone_from(&args.hive);
+        config.kind.clone_from(&args.kind);
         args.to.transport(&config)?;
-        Ok(Self { id, kind: args.kind.clone(), config })
+        Ok(Self { id, config })
     }
 
     pub(super) fn id(&self) -> &MemberId {
@@ -52,7 +53,7 @@ impl Member {
     pub(super) fn begin(&self, told: &Told) -> Option<HeartbeatHandle<WorkerHeartbeat>> {
         let config = self.config.clone().initially(|worker| told.fill(worker));
         let transport = HttpTransport::for_config(&config);
-        let transport = transport.map(|http| OfKind::over(http, self.kind.clone()));
+        let transport = transport.map(|http| OfKind::over(http, &self.config.kind, &Fields::new()));
         match transport.and_then(|transport| start_over(config, transport)) {
             Ok(heartbeat) => {
                 heartbeat.beat_now();

@@ -2,7 +2,6 @@
 
 mod course;
 mod end;
-mod kind;
 mod member;
 mod output;
 mod pause;

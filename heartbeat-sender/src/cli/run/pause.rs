@@ -24,6 +24,8 @@ impl Pause {
     /// No run follows, since the end was asked for meanwhile.
     pub(super) async fn leave(self, reason: String) {
         if let Some(heartbeat) = self.resting {
+            // It died and is gone: the error says why still, but nobody is to be seen to.
+            heartbeat.update(|worker| worker.health_status = None);
             leave(heartbeat, reason).await;
         }
     }

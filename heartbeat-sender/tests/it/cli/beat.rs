@@ -79,6 +79,39 @@ async fn a_hive_beats_at_its_own_path_and_a_goodbye_says_why() {
 }
 
 #[tokio::test]
+async fn a_kind_of_ones_own_beats_at_its_own_path_with_fields_of_its_own() {
+    let stdin = r#"{"job_id": "j-0", "step": 1.50, "status": "boiling", "metadata": {"team": "ml"}}"#;
+    let args = ["--kind", "job", "--id", "j-1", "--stdin", "--queue-depth", "7", "--zone", "rack-1"];
+    let (request, output) = exchange(&args, stdin, "200 OK", ACK).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(request.head.starts_with("post /v1/job-heartbeat "), "{}", request.head);
+    let told = text(&request.body);
+    let expected =
+        r#""job_id":"j-1","metadata":{"team": "ml"},"queue_depth":7,"status":"boiling","step":1.50,"timestamp":"#;
+    assert!(told.starts_with(&(r#"{"beat":{"zone":"rack-1"},"#.to_owned() + expected)), "{told}");
+}
+
+#[tokio::test]
+async fn of_a_kind_of_ones_own_what_the_contract_has_for_every_kind_is_checked() {
+    for (stdin, expected) in [
+        (r#"{"job_id": "j 1"}"#, "job_id: ' ' is not allowed in an id"),
+        (r#"{"worker_id": "w"}"#, "who beats? --id is missing"),
+        (r#"{"job_id": "j", "metrics": {"tokens": "many"}}"#, "metrics.tokens: invalid type"),
+        (r#"{"job_id": "j", "beat": {"interval_ms": 7}}"#, "beat.interval_ms: "),
+        (r#"["job_id"]"#, "standard input is no JSON object: "),
+    ] {
+        let mut command = binary();
+        command.args(["beat", "--kind", "job", "--stdin"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stdin}: {told}");
+        assert!(told.contains(expected), "{stdin}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn exit_codes_tell_refused_unauthorized_and_unreachable_apart() {
     for (status, expected) in
         [("422 Unprocessable Entity", 1), ("401 Unauthorized", 4), ("403 Forbidden", 4), ("503 Service Unavailable", 5)]
@@ -88,6 +121,29 @@ async fn exit_codes_tell_refused_unauthorized_and_unreachable_apart() {
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{status}");
     }
     assert_eq!(code(&["beat", "--id", "w-1"]), Some(5), "nobody listens there");
+}
+
+#[tokio::test]
+async fn what_went_wrong_on_the_way_is_told_once() {
+    let told = text(&super::give(&["beat", "--id", "w-1"]).stderr);
+    let cause = "cannot connect to http://127.0.0.1:1: tcp connect error: Connection refused (os error ";
+    assert!(told.starts_with(&format!("heartbeat-sender: {cause}")), "{told}");
+
+    let registry = Registry::listen().await;
+    let url = registry.url.clone();
+    let sent = tokio::task::spawn_blocking(move || super::give(&["beat", "--id", "w-1", "--registry", &url]));
+    drop(registry.hear().await);
+    let told = text(&sent.await.unwrap().stderr);
+    let cause = "the connection was lost before the answer: connection closed before message completed";
+    assert_eq!(told.trim_end(), format!("heartbeat-sender: {cause}"));
+}
+
+#[tokio::test]
+async fn a_registry_that_does_not_know_the_kind_is_told_as_that() {
+    let (_, output) = exchange(&["--id", "j-1", "--kind", "job"], "", "404 Not Found", "{}").await;
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.trim_end().ends_with("; does the registry know the kind job?"), "{told}");
 }
 
 /// Sends a beat to somebody who is not there, a registry that answers so, and one that takes it; returns whether that one
@@ -121,7 +177,8 @@ fn what_is_no_beat_is_a_usage_error() {
         &["beat", "--id", "w 1"],
         &["beat", "--id", "w", "--status", "asleep"],
         &["beat", "--id", "w", "--metric", "tokens=NaN"],
-        &["beat", "--id", "w", "--kind", "agent"],
+        &["beat", "--id", "w", "--kind", "stat"],
+        &["beat", "--kind", "agent"],
         &["beat", "--id", "h", "--kind", "hive", "--queue-depth", "1"],
         &["beat", "--id", "w", "--stdin"],
         &["beat", "--id", "w", "--registry", "ftp://queen"],

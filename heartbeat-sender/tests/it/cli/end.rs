@@ -131,6 +131,8 @@ async fn an_end_that_is_asked_for_between_two_runs_is_a_goodbye_after_the_death(
     assert_eq!(goodbye(&beats), Some("SIGTERM"), "{:?}", beats.last());
     let last = info(beats.last().unwrap());
     assert_eq!((last.incarnation, last.seq), (death.incarnation, death.seq.map(|seq| seq + 1)), "no run of its own");
+    let last = beats.last().unwrap();
+    assert_eq!((last.health_status, last.last_error.as_deref()), (None, Some("exit 3")), "gone, and why it died");
 }
 
 #[tokio::test]
@@ -142,6 +144,23 @@ async fn a_goodbye_tells_of_no_work_in_hand() {
     assert_eq!((goodbye(&beats), last.status), (Some("exit 0"), None));
     let progress = last.beat.as_ref().unwrap().progress.as_ref().unwrap();
     assert_eq!((progress.busy, progress.done), (false, 3));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_told_right_before_the_end_counts_and_ends_nothing_any_more() {
+    // The wrapper looks again only once the command is dead.
+    let script = format!(
+        "kill -STOP $PPID
+        {BINARY} notify X_HEARTBEAT_QUEUE_DEPTH=7
+        {BINARY} notify WATCHDOG=trigger
+        (until grep -q '^State:.Z' /proc/$$/status; do sleep 0.01; done; kill -CONT $PPID) > /dev/null 2>&1 &"
+    );
+    let options = ["--watchdog", "1h", "--watchdog-kill"];
+    let (beats, status) = Told::start(&options, &script).await.until_the_end().await;
+    assert_eq!((status.code(), goodbye(&beats)), (Some(0), Some("exit 0")), "{beats:?}");
+    let last = beats.last().unwrap();
+    assert_eq!((last.queue_depth, last.health_status, last.last_error.as_deref()), (Some(7), None, None));
 }
 
 #[tokio::test]

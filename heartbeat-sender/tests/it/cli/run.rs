@@ -244,6 +244,14 @@ fn another_ones_notify_socket_and_watchdog_are_not_passed_on() {
 }
 
 #[test]
+fn what_is_logged_names_the_kind_that_was_given() {
+    for (kind, id) in [("job", "nightly"), ("worker", "w-1")] {
+        let told = text(&give(&["run", "-v", "--kind", kind, "--id", id, "--", "true"]).stderr);
+        assert!(told.contains(&format!("left kind={kind} id={id} ")), "{told}");
+    }
+}
+
+#[test]
 fn a_crash_loop_is_given_up_with_the_last_exit_code() {
     let file = Scratch::new("loop");
     let script = format!("echo run >> {}; exit 3", file.path());
