@@ -344,3 +344,11 @@ fn an_interrupt_ends_the_wait_with_130() {
         assert_eq!(waiting.wait().expect("a child").code(), Some(code));
     }
 }
+
+#[test]
+fn help_of_which_the_beginning_is_enough_is_no_error() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = command(&["wait", "--help"]).stdout(writer).output().expect("the binary starts");
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}
