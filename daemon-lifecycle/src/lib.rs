@@ -49,7 +49,7 @@ mod clock;
 #[cfg(all(feature = "daemon", unix))]
 mod daemon;
 #[cfg(any(feature = "probe", feature = "restarts"))]
-#[cfg_attr(not(feature = "probe"), expect(dead_code, reason = "only a wait is told when to ask again"))]
+#[cfg_attr(not(any(feature = "probe", test)), expect(dead_code, reason = "only a wait is told when to ask again"))]
 mod delays;
 #[cfg(feature = "endpoint")]
 mod endpoint;

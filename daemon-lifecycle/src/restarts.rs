@@ -68,10 +68,16 @@ pub enum CrashLoop {
 impl fmt::Display for CrashLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Starts(StartLimit { starts, window }) => write!(f, "{starts} starts in {}", Readable(*window)),
-            Self::InARow(restarts) => write!(f, "{restarts} restarts in a row"),
+            Self::Starts(StartLimit { starts, window }) => {
+                write!(f, "{starts} start{} in {}", plural(*starts), Readable(*window))
+            }
+            Self::InARow(restarts) => write!(f, "{restarts} restart{} in a row", plural(*restarts)),
         }
     }
+}
+
+fn plural(count: u32) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 /// Whether, and when, what has ended runs again: a policy, growing pauses, and two guards against crash loops. Plain
@@ -333,6 +339,7 @@ mod tests {
         assert_eq!(after(29, 3), NextRun::GivenUp(CrashLoop::InARow(2)));
         assert_eq!(after(30, 4), NextRun::After(SECOND));
         assert_eq!(CrashLoop::InARow(2).to_string(), "2 restarts in a row");
+        assert_eq!(CrashLoop::InARow(1).to_string(), "1 restart in a row");
     }
 
     #[test]

@@ -93,7 +93,9 @@ impl Supervisor {
         }
     }
 
-    /// A run is ready once it answers. The deadline of `poll` gives way to [`start_timeout`](Self::start_timeout).
+    /// A run is ready once it answers. The deadline of `poll` gives way to [`start_timeout`](Self::start_timeout); where
+    /// `poll` gives up before, by its attempts or its [`wrong_endpoint_timeout`](HealthPoll::wrong_endpoint_timeout), the
+    /// run has failed, and another follows.
     pub fn ready_when_healthy(self, poll: HealthPoll) -> Self {
         Self { readiness: Readiness::Healthy(Box::new(poll)), ..self }
     }
@@ -169,7 +171,8 @@ impl Supervisor {
         Self { notifier: Some(notifier), ..self }
     }
 
-    /// Calls `hook` with all that happens, in order, from the task that supervises. It must not block.
+    /// Calls `hook` with all that happens, in order, from the task that supervises. It must not block, as writing to a
+    /// standard stream may: nothing is supervised meanwhile.
     pub fn on_event(self, hook: impl FnMut(&SupervisorEvent) + Send + 'static) -> Self {
         Self { on_event: Some(Box::new(hook)), ..self }
     }

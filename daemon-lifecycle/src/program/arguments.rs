@@ -1,4 +1,4 @@
-use std::{ffi::OsString, path::PathBuf, process};
+use std::{ffi::OsString, io, path::PathBuf, process};
 
 use clap::{
     Arg, ArgMatches, Command, CommandFactory, Error, Parser,
@@ -76,8 +76,10 @@ impl Refused {
     fn end(self) -> ! {
         match self {
             Self::Arguments(error, beside) => {
-                if let Err(error) = error.print() {
-                    say(format_args!("error: {error}"));
+                match error.print() {
+                    // Whoever read the help has seen enough.
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => say(format_args!("error: {error}")),
+                    _ => {}
                 }
                 if let Some(beside) = beside {
                     say(format_args!("\n{beside}"));

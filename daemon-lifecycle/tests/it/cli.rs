@@ -344,3 +344,20 @@ fn an_interrupt_ends_the_wait_with_130() {
         assert_eq!(waiting.wait().expect("a child").code(), Some(code));
     }
 }
+
+#[test]
+fn help_of_which_the_beginning_is_enough_is_no_error() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = command(&["wait", "--help"]).stdout(writer).output().expect("the binary starts");
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_outcome_that_cannot_be_written_is_said_so() {
+    let full = std::fs::File::create("/dev/full").expect("a device");
+    let output = command(&["wait", "tcp://127.0.0.1:9", "--max-attempts", "1"]).stdout(full).output();
+    let told = stderr(&output.expect("the binary starts"));
+    assert!(told.contains("error: cannot write to standard output: No space left"), "{told}");
+}

@@ -14,6 +14,8 @@ mod daemon;
 mod endpoint;
 #[cfg(feature = "probe")]
 mod folder;
+#[cfg(all(feature = "cli", feature = "daemon", target_os = "linux"))]
+mod killed;
 #[cfg(all(feature = "daemon", unix))]
 mod liveness;
 #[cfg(all(feature = "notify", unix))]

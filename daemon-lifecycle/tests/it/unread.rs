@@ -35,7 +35,7 @@ async fn who_passes_on_output_that_nobody_reads_still_pings_and_stops() {
     for options in [&[][..], &["--output", "jsonl"]] {
         let outer = NotifySocket::bind().expect("a socket");
         let (mut run, _unread) = unread(options, TALKS, &outer);
-        pings(&outer, 10).await;
+        pings(&outer, 6).await;
         let pid = run.id().expect("it runs").to_string();
         assert!(std::process::Command::new("kill").arg(&pid).status().expect("kill starts").success());
         assert_eq!(bounded(run.wait()).await.expect("a child").code(), Some(143), "{options:?}");
@@ -45,8 +45,8 @@ async fn who_passes_on_output_that_nobody_reads_still_pings_and_stops() {
 #[tokio::test]
 async fn who_passes_on_output_that_nobody_reads_still_restarts() {
     let outer = NotifySocket::bind().expect("a socket");
-    let options = ["--watchdog", "300ms", "--stop-grace", "50ms", "--restart-delay", "0s", "--restart-limit", "2"];
+    let options = ["--watchdog", "300ms", "--stop-grace", "50ms", "--restart-delay", "0s", "--restart-limit", "1"];
     let (mut run, _unread) = unread(&options, TALKS, &outer);
-    // Given up after as many runs, none of which fed its watchdog.
+    // Given up after two runs, neither of which fed its watchdog.
     assert_eq!(bounded(run.wait()).await.expect("a child").code(), Some(1));
 }

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use crate::{args::Output, wait::Outcome};
 
 /// Lines of data, for a program or a person. What came out is told by the exit code all the same.
-pub(crate) fn put(data: &str) {
-    program::put(format!("{data}\n")).ok();
+fn put(data: &str) {
+    if let Err(failed) = program::put(format!("{data}\n")) {
+        say(format_args!("error: {}", failed.message));
+    }
 }
 
 /// What went wrong.

@@ -12,8 +12,8 @@ use crate::{args::Output, hand_over, report::millis, wait::TIMEOUT};
 
 pub(crate) const CANNOT_GO_ON: u8 = exit::WRAPPER;
 
-/// How long the last words may take to be written. Whoever has stopped reading is not waited for longer.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the last words on a stream may take to be written. Whoever has stopped reading is not waited for longer.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Tells what happens, and passes on what the daemon writes.
 #[derive(Clone)]
