@@ -26,7 +26,7 @@ use self::{
 use crate::Daemon;
 
 /// Longest content that is taken for one of ours.
-const MAX_LENGTH: u64 = 4 * 1024;
+const MAX_LENGTH: usize = 4 * 1024;
 /// How many in a row are asked to make room.
 const MAX_EVICTIONS: u32 = 8;
 
@@ -36,7 +36,8 @@ const MAX_EVICTIONS: u32 = 8;
 /// process was started, in which boot of the machine, and the daemon that it [`record`](Self::record)ed. A pid alone is
 /// taken for nobody: after a restart it is soon another's.
 ///
-/// Whoever finds it claimed is told by whom, and since when; what a crash left behind is found stale and overwritten.
+/// Whoever finds it claimed is told by whom, and since when; what a crash left behind is found stale and overwritten. A
+/// file that holds something else than a pid is refused, and left as it is.
 /// If the one that claimed it is dead, but its daemon lives on, the claim is refused too, because the daemon still
 /// holds its ports; that much is known on Linux only.
 ///
@@ -111,7 +112,7 @@ impl PidFile {
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
-                    let process = read(&mut file)?.map(|record| record.owner);
+                    let process = Record::parse(&content(&mut file)?).map(|record| record.owner);
                     return Ok(Err(PidFileError::Running { path: path.to_owned(), process: process.map(Into::into) }));
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
@@ -151,14 +152,29 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() {
         return Ok(file);
     }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+    Err(foreign("it is no regular file"))
 }
 
+/// What a file says that nobody holds, if whoever wrote it got that far. What does not begin with a pid is somebody's data.
 fn read(file: &mut File) -> io::Result<Option<Record>> {
+    let text = content(file)?;
+    // After a crash of the machine, some file systems leave as many zeros as there was text.
+    if text.trim_matches('\0').is_empty() {
+        return Ok(None);
+    }
+    let record = Record::parse(&text).filter(|_| text.len() <= MAX_LENGTH);
+    record.map(Some).ok_or_else(|| foreign("it holds no pid"))
+}
+
+fn content(file: &mut File) -> io::Result<String> {
     let mut text = Vec::new();
     file.rewind()?;
-    file.take(MAX_LENGTH).read_to_end(&mut text)?;
-    Ok(Record::parse(&String::from_utf8_lossy(&text)))
+    file.take(MAX_LENGTH as u64 + 1).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn foreign(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {

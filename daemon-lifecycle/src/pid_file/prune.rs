@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::{
-    MAX_LENGTH, PidFile, PidFileError, RunningProcess,
+    PidFile, PidFileError, RunningProcess, content,
     evict::evict,
-    is_at, open,
+    foreign, is_at, open,
     process::{Process, boot_id},
     read,
     record::Record,
@@ -82,7 +82,7 @@ fn found(path: &Path) -> io::Result<Found> {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let owner = read(&mut file)?.map(|record| record.owner);
+                let owner = Record::parse(&content(&mut file)?).map(|record| record.owner);
                 return Ok(Found::Nobody(Pruned::Held(owner.map(Into::into))));
             }
             Err(TryLockError::Error(error)) => return Err(error),
@@ -90,12 +90,8 @@ fn found(path: &Path) -> io::Result<Found> {
         if !is_at(&file, path)? {
             continue;
         }
-        let length = file.metadata()?.len();
-        // Whoever claimed it was killed before it wrote.
-        if length == 0 {
-            return Ok(Found::Stale(file));
-        }
-        let record = read(&mut file)?.filter(|_| length <= MAX_LENGTH).ok_or_else(|| foreign("it holds no pid"))?;
+        // Whoever claimed it may have been killed before it wrote.
+        let Some(record) = read(&mut file)? else { return Ok(Found::Stale(file)) };
         if let Some((daemon, group)) = record.daemon_left_behind() {
             return Ok(Found::LeftBehind { file, process: daemon.into(), group });
         }
@@ -112,10 +108,6 @@ fn owner_may_live(record: &Record) -> bool {
         Some(_) => record.boot.is_some() && record.boot == boot_id() && record.owner.lives(),
         None => Process::find(record.owner.pid).is_some(),
     }
-}
-
-fn foreign(why: &str) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, why)
 }
 
 /// Under the lock, which goes with the file.

@@ -35,7 +35,7 @@ fn who_is_there_is_named_with_pid_and_age() {
 }
 
 #[test]
-fn a_stale_file_is_taken_over_whatever_it_says() {
+fn a_stale_file_is_taken_over_whomever_it_names() {
     let folder = Folder::new("pid-file-3");
     let path = folder.path().join("pid");
     let this = std::process::id();
@@ -43,13 +43,26 @@ fn a_stale_file_is_taken_over_whatever_it_says() {
     dead.wait().expect("a child");
     for text in [
         String::new(),
-        "junk".to_owned(),
+        "\0".repeat(60),
         // Not locked, so written by a process that is gone, whoever has its pid now.
         format!("{this}\nstart 1\nboot 5f1c\ndaemon {this} {this} 1\n"),
         format!("{}\n", dead.id()),
     ] {
         fs::write(&path, &text).expect("a file");
         drop(PidFile::claim(&path).unwrap_or_else(|error| panic!("{text:?}: {error}")));
+    }
+}
+
+#[test]
+fn a_file_that_holds_no_pid_is_refused_and_left_as_it_is() {
+    let folder = Folder::new("pid-file-data");
+    let path = folder.path().join("worker");
+    let long = format!("4711\n{}", "x".repeat(4_096));
+    for data in ["#!/bin/sh\nexec worker\n", long.as_str()] {
+        fs::write(&path, data).expect("a file");
+        let error = PidFile::claim(&path).expect_err("it is no pid file");
+        assert!(matches!(error, PidFileError::Io { .. }), "{error}");
+        assert_eq!(fs::read_to_string(&path).expect("a file"), data);
     }
 }
 
