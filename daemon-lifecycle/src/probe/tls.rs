@@ -17,9 +17,11 @@ use tokio_rustls::{
         client::{
             WebPkiServerVerifier,
             danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+            verify_server_name,
         },
         crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
         pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+        server::ParsedCertificate,
     },
 };
 
@@ -99,15 +101,17 @@ impl Tls {
         })
     }
 
-    /// Trusts the authorities in PEM, and nobody else.
+    /// Trusts the authorities in PEM, and nobody else. A certificate that a server has signed itself is its own authority.
     ///
     /// # Errors
     /// [`TlsError::NoCertificate`].
     pub fn trusting(pem: &[u8]) -> Result<Self, TlsError> {
+        let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem).flatten().collect();
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).flatten());
+        roots.add_parsable_certificates(certificates.iter().cloned());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
-        Ok(Self::verified_by(verifier.build().map_err(|_| TlsError::NoCertificate)?))
+        let signed = verifier.build().map_err(|_| TlsError::NoCertificate)?;
+        Ok(Self::verified_by(Arc::new(Trusted { signed, certificates })))
     }
 
     /// Trusts anybody, which is as safe as `http://`: for self-signed certificates of which nothing is known.
@@ -211,18 +215,74 @@ fn in_words(objection: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the certificate is not valid yet".to_owned()
         }
-        // As many a self-signed one is.
-        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+        objection if is_an_authoritys(objection) => {
             "the certificate is that of an authority, not of a server".to_owned()
         }
         other => other.to_string(),
     }
 }
 
+/// As that of many a server is which it has signed itself, by what `openssl req -x509` makes where nothing else is said.
+fn is_an_authoritys(objection: &CertificateError) -> bool {
+    matches!(objection, CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity"))
+}
+
 /// The name in what rustls makes of it, such as `DnsName("daemon.internal")`.
 fn plain(presented: &str) -> &str {
     let inner = presented.split_once('(').and_then(|(_, inner)| inner.strip_suffix(')'));
     inner.map_or(presented, |inner| inner.trim_matches('"'))
+}
+
+/// Those whom a known authority has signed, and those who are known themselves, though they are authorities.
+#[derive(Debug)]
+struct Trusted {
+    signed: Arc<WebPkiServerVerifier>,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Trusted {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.signed.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match verified {
+            // This comes after the times have been looked at, so that only the name is left.
+            Err(rustls::Error::InvalidCertificate(objection))
+                if is_an_authoritys(&objection) && self.certificates.contains(end_entity) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.signed.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.signed.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.signed.supported_verify_schemes()
+    }
 }
 
 /// Checks signatures, so that the handshake is one, but asks nobody for a name.

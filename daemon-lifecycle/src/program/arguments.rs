@@ -32,8 +32,15 @@ pub fn completions<P: CommandFactory>(shell: Shell) -> Vec<u8> {
     let mut command = command::<P>();
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, name, &mut script);
-    script
+    clap_complete::generate(shell, &mut command, &name, &mut script);
+    if shell == Shell::Bash { mended(&script, &name) } else { script }
+}
+
+/// clap_complete writes a hyphen in the name of a binary in two ways, so that in bash nothing is offered beyond a subcommand:
+/// <https://github.com/clap-rs/clap/issues/6421>.
+fn mended(script: &[u8], name: &str) -> Vec<u8> {
+    let label = |hyphen| name.replace('-', hyphen) + "__subcmd__";
+    String::from_utf8_lossy(script).replace(&label("__subcmd__"), &label("__")).into_bytes()
 }
 
 /// Flags, as `run --interval`, that no environment variable sets, or one whose name does not begin with `HEARTBEAT_`. There

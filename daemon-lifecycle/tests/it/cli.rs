@@ -322,6 +322,17 @@ fn there_are_completions_for_the_usual_shells() {
 
 #[cfg(unix)]
 #[test]
+fn bash_completes_the_flags_of_a_subcommand() {
+    let completed = r#"source <("$0" completions bash)
+        COMP_WORDS=(daemon-lifecycle wait --attempt) COMP_CWORD=2
+        _daemon__lifecycle daemon-lifecycle --attempt wait
+        echo "${COMPREPLY[*]}""#;
+    let output = Command::new("bash").args(["-c", completed, env!("CARGO_BIN_EXE_daemon-lifecycle")]).output();
+    assert_eq!(stdout(&output.expect("bash starts")), "--attempt-timeout\n");
+}
+
+#[cfg(unix)]
+#[test]
 fn an_interrupt_ends_the_wait_with_130() {
     use std::io::{BufRead, BufReader};
     let refusing = {

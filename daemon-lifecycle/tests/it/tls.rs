@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use daemon_lifecycle::{HealthPoll, PollError, Probe, ProbeError, ProbeFailure, Tls, TlsError, poll_until_healthy};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -71,6 +71,14 @@ pub(crate) fn certified(names: &[&str]) -> (String, ServerConfig) {
     signed(&CertificateParams::new(names).expect("names"))
 }
 
+/// A server that shows what `openssl req -x509` makes: its own certificate, which is an authority's.
+fn self_signed(mut certificate: CertificateParams) -> (String, ServerConfig) {
+    certificate.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let certificate = certificate.self_signed(&key).expect("a certificate");
+    (certificate.pem(), showing(&certificate, &key))
+}
+
 fn signed(certificate: &CertificateParams) -> (String, ServerConfig) {
     let mut authority = CertificateParams::new([]).expect("no names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -82,14 +90,17 @@ fn signed(certificate: &CertificateParams) -> (String, ServerConfig) {
 
     let key = KeyPair::generate().expect("a key");
     let certificate = certificate.signed_by(&key, &issuer).expect("a certificate");
+    (pem, showing(&certificate, &key))
+}
+
+fn showing(certificate: &Certificate, key: &KeyPair) -> ServerConfig {
     let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("TLS 1.2 and 1.3")
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)
-        .expect("a key for the certificate");
-    (pem, config)
+        .expect("a key for the certificate")
 }
 
 #[tokio::test]
@@ -102,6 +113,25 @@ async fn an_authority_of_ones_own_is_trusted_by_its_file() {
         let tls = Tls::trusting_file(&file).expect("a certificate");
         assert_eq!(server.ask(host, tls).await.expect("a trusted server"), Some(200), "{host}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_has_signed_its_own_certificate_is_trusted_by_it_under_its_name_and_in_its_time() {
+    let named = || CertificateParams::new(vec!["localhost".to_owned()]).expect("names");
+    let server = TlsServer::started(self_signed(named())).await;
+    assert_eq!(server.ask("localhost", server.trusted()).await.expect("a trusted server"), Some(200));
+    let error = server.ask("127.0.0.1", server.trusted()).await.expect_err("another name");
+    assert_eq!(error.kind(), ProbeFailure::TlsName);
+
+    let other = TlsServer::started(self_signed(named())).await;
+    let error = server.ask("localhost", other.trusted()).await.expect_err("another certificate");
+    assert_eq!(error.kind(), ProbeFailure::Tls);
+
+    let mut past = named();
+    past.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let expired = TlsServer::started(self_signed(past)).await;
+    let error = expired.ask("localhost", expired.trusted()).await.expect_err("its time is over");
+    assert_eq!(error.detail(), Some("the certificate has expired"));
 }
 
 #[tokio::test]
