@@ -113,7 +113,7 @@ fn read<P: Parser>(words: &[OsString]) -> Result<P, Refused> {
         match parsed {
             Ok(arguments) => return Ok(arguments),
             Err(error) if give_way(&error, &mut settings) => {}
-            Err(error) => return Err(refused(error, &settings)),
+            Err(error) => return Err(refused(error, &settings, &command, words)),
         }
     }
 }
@@ -187,11 +187,27 @@ fn give_way(error: &Error, settings: &mut Vec<Setting>) -> bool {
     true
 }
 
-fn refused(error: Error, settings: &[Setting]) -> Refused {
-    let blamed = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(name)) => settings.iter().find(|setting| setting.is_named(name)),
+/// Says so where clap blames a flag that nobody has written.
+fn set_by_variable(command: &Command, words: &[OsString], shown: &str) -> Option<String> {
+    let (path, _) = command_of(command, words);
+    let chosen = path.iter().try_fold(command, |command, name| command.find_subcommand(name))?;
+    let is_it = |arg: &&Arg| arg.get_long().is_some_and(|flag| config::is_shown(flag, shown));
+    let arg = chosen.get_arguments().chain(command.get_arguments()).find(is_it)?;
+    let flag = format!("--{}", arg.get_long()?);
+    let is_written = words
+        .iter()
+        .filter_map(|word| word.to_str())
+        .any(|word| word.strip_prefix(&flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')));
+    let variable = arg.get_env().filter(|name| !is_written && std::env::var_os(name).is_some())?;
+    Some(format!("It is the variable {} that says so.", variable.display()))
+}
+
+fn refused(error: Error, settings: &[Setting], command: &Command, words: &[OsString]) -> Refused {
+    let shown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(shown)) => Some(shown.clone()),
         _ => None,
     };
+    let blamed = shown.as_ref().and_then(|shown| settings.iter().find(|setting| setting.is_named(shown)));
     if let Some(Setting { place, key, .. }) = blamed {
         let text = error.to_string();
         let what = text.split("\n\n").next().unwrap_or_default();
@@ -203,6 +219,7 @@ fn refused(error: Error, settings: &[Setting]) -> Refused {
         let keys: Vec<&str> = settings.iter().map(|setting| setting.key.as_str()).collect();
         format!("The file {} sets {}.", first.file.display(), keys.join(", "))
     });
+    let beside = beside.or_else(|| shown.and_then(|shown| set_by_variable(command, words, &shown)));
     Refused::Arguments(Box::new(error), beside)
 }
 

@@ -38,11 +38,15 @@ impl Setting {
         arg.get_long() == Some(&self.flag)
     }
 
-    /// Whether this is how clap shows it, such as `--interval <DURATION>`.
     pub(super) fn is_named(&self, shown: &str) -> bool {
-        let name = shown.strip_prefix("--").unwrap_or(shown);
-        name.strip_prefix(&self.flag).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
+        is_shown(&self.flag, shown)
     }
+}
+
+/// Whether this is how clap shows a flag, such as `--interval <DURATION>`.
+pub(super) fn is_shown(flag: &str, shown: &str) -> bool {
+    let name = shown.strip_prefix("--").unwrap_or(shown);
+    name.strip_prefix(flag).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
 }
 
 /// What a file says for a command, given by its names. All of the file is checked, also what is for other commands.
@@ -164,7 +168,10 @@ fn commands_of(
         if flag_below(command, name).is_some() {
             return wrong(at.clone(), format!("{shown}: a value is expected, not a table"));
         }
-        let known: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        let mut known: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        if trail.is_empty() {
+            known.extend(PROGRAMS.map(str::to_owned));
+        }
         return wrong(at.clone(), unknown(&shown, name, &known));
     };
     let rest = path.and_then(|path| path.split_first()).filter(|(first, _)| *first == name).map(|(_, rest)| rest);

@@ -137,3 +137,16 @@ fn the_file_of_the_readme_is_taken() {
     let unready = config.run(&["run", "--restart", "never", "--timeout", "50ms", "--", "sleep", "1000"]);
     assert_eq!(unready.status.code(), Some(124), "{}", stderr(&unready));
 }
+
+#[test]
+fn a_variable_that_makes_no_sense_is_named_unless_the_flag_is_written() {
+    let told = |args: &[&str]| {
+        let output = command(args).env("HEARTBEAT_WAIT_TIMEOUT", "5").output().expect("the binary starts");
+        assert_eq!(output.status.code(), Some(2));
+        stderr(&output)
+    };
+    let by_variable = told(&["wait", "http://127.0.0.1:9"]);
+    assert!(by_variable.contains("It is the variable HEARTBEAT_WAIT_TIMEOUT that says so."), "{by_variable}");
+    let by_flag = told(&["wait", "http://127.0.0.1:9", "--timeout=6"]);
+    assert!(by_flag.contains("'6'") && !by_flag.contains("HEARTBEAT_WAIT_TIMEOUT"), "{by_flag}");
+}
