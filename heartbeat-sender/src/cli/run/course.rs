@@ -116,8 +116,7 @@ impl<'a> Course<'a> {
             }
         };
         let too_soon = TooSoon::after(monotonic() - self.began, self.args.min_runtime);
-        // Nothing is passed on any more, nor is anything ended for what it told: the command's number may be another's by now.
-        self.watchdog = None;
+        // Nothing is passed on any more: the command's number may be another's by now.
         while let Some(Incoming { signal, .. }) = signals.arrived() {
             self.note(signal);
         }
@@ -235,6 +234,8 @@ impl<'a> Course<'a> {
 
     /// What the command put out and told before it ended, and nobody has read yet.
     async fn hear_the_rest(&mut self) {
+        // It is not to be ended for what it told: its number may be another's by now.
+        self.watchdog = None;
         self.output.end().await;
         for _ in 0..MAX_LAST_WORDS {
             let told = self.notify.as_ref().and_then(|notify| notify.try_recv().transpose());
@@ -354,7 +355,29 @@ async fn at(moment: Option<Instant>) {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::args::{Args, Command};
+
+    #[tokio::test]
+    async fn what_a_command_told_right_before_its_end_counts_and_ends_nothing_any_more() {
+        let words = ["heartbeat-sender", "run", "--registry", "http://127.0.0.1:1", "--id", "w", "--watchdog", "1h"];
+        let words = words.into_iter().chain(["--watchdog-kill", "--", "true"]);
+        let Command::Run(args) = Args::parse_from(words).command else { unreachable!("it is `run`") };
+        let (mut course, child) = Course::begin(&args, Plan::None, &Member::of(&args).unwrap()).unwrap();
+        child.unwrap().wait().await.unwrap();
+        let others = std::os::unix::net::UnixDatagram::unbound().unwrap();
+        let place = course.notify.as_ref().unwrap().path();
+        for message in ["X_HEARTBEAT_QUEUE_DEPTH=7", "WATCHDOG=trigger"] {
+            others.send_to(message.as_bytes(), place).unwrap();
+        }
+        course.hear_the_rest().await;
+        let mut worker = WorkerHeartbeat::new(heartbeat_contract::MemberId::new("w").unwrap());
+        course.told.fill(&mut worker);
+        assert_eq!((worker.queue_depth, worker.health_status, course.missed_watchdog), (Some(7), None, false));
+        course.heartbeat.unwrap().stop().await;
+    }
 
     #[test]
     fn ends_that_name_a_request_are_waited_with_and_no_others() {
