@@ -16,7 +16,7 @@ use super::Ready;
 use super::end::{End, TooSoon};
 use super::member::Member;
 use super::output::{Output, Plan, ReadyLine};
-use super::pause::{Pause, leave};
+use super::pause::{Pause, leave_after_first_answer};
 use super::signals::{Incoming, Signals};
 use super::told::Told;
 use crate::cli::SIGNAL;
@@ -133,7 +133,7 @@ impl<'a> Course<'a> {
         self.hear_the_rest().await;
         let Some(heartbeat) = self.heartbeat.take() else { return };
         match end.goodbye() {
-            Some(reason) => leave(heartbeat, reason).await,
+            Some(reason) => leave_after_first_answer(heartbeat, reason).await,
             None => {
                 self.tell_failure(&heartbeat, end);
                 heartbeat.shutdown_as_exited(end.exit()).await;
@@ -146,7 +146,7 @@ impl<'a> Course<'a> {
         self.hear_the_rest().await;
         let Some(heartbeat) = self.heartbeat.take() else { return Pause::after_goodbye() };
         if let Some(reason) = end.goodbye() {
-            leave(heartbeat, reason).await;
+            leave_after_first_answer(heartbeat, reason).await;
             return Pause::after_goodbye();
         }
         if is_passed_over {

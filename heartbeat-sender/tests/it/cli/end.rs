@@ -95,6 +95,16 @@ fn goodbye(beats: &[WorkerHeartbeat]) -> Option<&str> {
 }
 
 #[tokio::test]
+async fn a_command_that_ends_at_once_is_told_before_its_goodbye() {
+    for round in 0..20 {
+        let (beats, status) = Told::start(&[], "").await.until_the_end().await;
+        assert_eq!((status.code(), goodbye(&beats)), (Some(0), Some("exit 0")), "round {round}: {beats:?}");
+        let first = info(&beats[0]);
+        assert_eq!((first.seq, first.leaving.as_deref()), (Some(0), None), "round {round}: {beats:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_signal_to_the_whole_group_is_a_request_to_end_and_no_death() {
     for round in 0..20 {
         let mut told = Told::start(&[], "echo up; exec sleep 1000").await;
