@@ -2,6 +2,7 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
+use std::time::Duration;
 
 use heartbeat_contract::{BeatInfo, WorkerHeartbeat};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -95,13 +96,19 @@ fn goodbye(beats: &[WorkerHeartbeat]) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn a_command_that_ends_at_once_is_told_before_its_goodbye() {
-    for round in 0..20 {
-        let (beats, status) = Told::start(&[], "").await.until_the_end().await;
-        assert_eq!((status.code(), goodbye(&beats)), (Some(0), Some("exit 0")), "round {round}: {beats:?}");
-        let first = info(&beats[0]);
-        assert_eq!((first.seq, first.leaving.as_deref()), (Some(0), None), "round {round}: {beats:?}");
+async fn the_goodbye_of_a_command_that_ends_at_once_waits_for_the_answer_to_the_first_beat() {
+    let mut told = Told::start(&[], "").await;
+    let mut first = told.registry.accept().await;
+    assert_eq!(info(&first.hear().await.unwrap().worker()).leaving, None);
+    tokio::select! {
+        biased;
+        () = tokio::time::sleep(Duration::from_millis(200)) => {}
+        _ = told.registry.accept() => panic!("the first beat was cut off"),
     }
+    first.acknowledge().await;
+    told.open = Some(first);
+    let (beats, status) = told.until_the_end().await;
+    assert_eq!((status.code(), goodbye(&beats)), (Some(0), Some("exit 0")), "{beats:?}");
 }
 
 #[tokio::test]
