@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::future::pending;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use clap::Parser;
@@ -15,6 +15,8 @@ use heartbeat_registry::http::{self, ServeConfig};
 use heartbeat_registry::{Fleet, FleetConfig, Transitions, WorkerRegistry};
 use heartbeat_sender::{Outcome, WorkerHeartbeatConfig, start_worker_heartbeat_task};
 use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 const INTERVAL: Duration = Duration::from_millis(300);
 /// How long to wait for the end of a worker: failing alone takes a second.
@@ -64,11 +66,11 @@ async fn watch(workers: &WorkerRegistry, url: &str) -> Result<(), Box<dyn Error>
         println!("{id} {words}");
         let mut transitions = workers.subscribe();
         let mut process = start(url, id, options)?;
-        let end = tokio::time::timeout(PATIENCE, end_of(id, &mut transitions)).await??;
+        let end = timeout(PATIENCE, end_of(id, &mut transitions)).await??;
         let id = MemberId::new(id)?;
         let told = workers.latest(&id).and_then(|beat| beat.last_error).unwrap_or_default();
         println!("{id} has {end}: {told}");
-        process.wait()?;
+        timeout(PATIENCE, process.wait()).await??;
     }
     Ok(())
 }
@@ -76,7 +78,7 @@ async fn watch(workers: &WorkerRegistry, url: &str) -> Result<(), Box<dyn Error>
 fn start(url: &str, id: &str, options: &[&str]) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     // What it prints of its panic is not what is shown here.
-    command.args(["--beat-to", url, "--id", id]).args(options).stderr(Stdio::null()).spawn()
+    command.args(["--beat-to", url, "--id", id]).args(options).stderr(Stdio::null()).kill_on_drop(true).spawn()
 }
 
 /// Waits until a worker has failed or left.

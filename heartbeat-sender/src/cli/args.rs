@@ -104,7 +104,7 @@ pub(super) struct RunArgs {
     /// End a command that misses its watchdog, by SIGABRT and in the end SIGKILL; --restart says what comes then.
     #[arg(long, env = "HEARTBEAT_RUN_WATCHDOG_KILL", requires = "watchdog", value_parser = BoolishValueParser::new())]
     pub(super) watchdog_kill: bool,
-    /// Free-form data to send along; may be given more than once.
+    /// Free-form data to send along; may be given more than once, or several with commas between.
     #[arg(long, env = "HEARTBEAT_RUN_METADATA", value_name = "KEY=VALUE", value_parser = pair, value_delimiter = ',')]
     pub(super) metadata: Vec<(String, String)>,
     /// Do not read the output, nor send lines of it: the command writes to where this program would.
@@ -212,7 +212,7 @@ pub(super) struct BeatArgs {
     /// The last error it met.
     #[arg(long, env = "HEARTBEAT_BEAT_ERROR", value_name = "TEXT")]
     pub(super) error: Option<String>,
-    /// A figure of its own; may be given more than once.
+    /// A figure of its own; may be given more than once, or several with commas between.
     #[arg(long = "metric", env = "HEARTBEAT_BEAT_METRIC", value_name = "NAME=NUMBER", value_parser = metric, value_delimiter = ',')]
     pub(super) metrics: Vec<(String, f64)>,
     /// How often it means to beat, so that the registry knows when to expect the next.

@@ -20,11 +20,11 @@ pub(super) fn beat(args: &BeatArgs) -> Result<u8, Failed> {
         return send(args, &hive(args)?, |http| http);
     }
     let (told, own) = divided(&args.kind, fields(args, &id_field(&args.kind))?)?;
-    send(args, &worker(args, told)?, |http| OfKind::over(http, &args.kind, &own))
+    send(args, &worker(args, &told)?, |http| OfKind::over(http, &args.kind, &own))
 }
 
-fn worker(args: &BeatArgs, fields: Fields) -> Result<WorkerHeartbeat, Failed> {
-    let mut worker: WorkerHeartbeat = read(args, &fields)?;
+fn worker(args: &BeatArgs, fields: &Fields) -> Result<WorkerHeartbeat, Failed> {
+    let mut worker: WorkerHeartbeat = read(args, fields)?;
     worker.status = args.status.or(worker.status);
     worker.health_status = args.health.or(worker.health_status);
     worker.queue_depth = args.queue_depth.or(worker.queue_depth);

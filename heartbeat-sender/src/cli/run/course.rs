@@ -16,7 +16,7 @@ use super::Ready;
 use super::end::{End, TooSoon};
 use super::member::Member;
 use super::output::{Output, Plan, ReadyLine};
-use super::pause::{Pause, leave};
+use super::pause::{Pause, leave_after_first_answer};
 use super::signals::{Incoming, Signals};
 use super::told::Told;
 use crate::cli::SIGNAL;
@@ -116,8 +116,7 @@ impl<'a> Course<'a> {
             }
         };
         let too_soon = TooSoon::after(monotonic() - self.began, self.args.min_runtime);
-        // Nothing is passed on any more, nor is anything ended for what it told: the command's number may be another's by now.
-        self.watchdog = None;
+        // Nothing is passed on any more: the command's number may be another's by now.
         while let Some(Incoming { signal, .. }) = signals.arrived() {
             self.note(signal);
         }
@@ -134,7 +133,7 @@ impl<'a> Course<'a> {
         self.hear_the_rest().await;
         let Some(heartbeat) = self.heartbeat.take() else { return };
         match end.goodbye() {
-            Some(reason) => leave(heartbeat, reason).await,
+            Some(reason) => leave_after_first_answer(heartbeat, reason).await,
             None => {
                 self.tell_failure(&heartbeat, end);
                 heartbeat.shutdown_as_exited(end.exit()).await;
@@ -147,7 +146,7 @@ impl<'a> Course<'a> {
         self.hear_the_rest().await;
         let Some(heartbeat) = self.heartbeat.take() else { return Pause::after_goodbye() };
         if let Some(reason) = end.goodbye() {
-            leave(heartbeat, reason).await;
+            leave_after_first_answer(heartbeat, reason).await;
             return Pause::after_goodbye();
         }
         if is_passed_over {
@@ -235,6 +234,8 @@ impl<'a> Course<'a> {
 
     /// What the command put out and told before it ended, and nobody has read yet.
     async fn hear_the_rest(&mut self) {
+        // It is not to be ended for what it told: its number may be another's by now.
+        self.watchdog = None;
         self.output.end().await;
         for _ in 0..MAX_LAST_WORDS {
             let told = self.notify.as_ref().and_then(|notify| notify.try_recv().transpose());
@@ -360,7 +361,29 @@ async fn at(moment: Option<Instant>) {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::args::{Args, Command};
+
+    #[tokio::test]
+    async fn what_a_command_told_right_before_its_end_counts_and_ends_nothing_any_more() {
+        let words = ["heartbeat-sender", "run", "--registry", "http://127.0.0.1:1", "--id", "w", "--watchdog", "1h"];
+        let words = words.into_iter().chain(["--watchdog-kill", "--", "true"]);
+        let Command::Run(args) = Args::parse_from(words).command else { unreachable!("it is `run`") };
+        let (mut course, child) = Course::begin(&args, Plan::None, &Member::of(&args).unwrap()).unwrap();
+        child.unwrap().wait().await.unwrap();
+        let others = std::os::unix::net::UnixDatagram::unbound().unwrap();
+        let place = course.notify.as_ref().unwrap().path();
+        for message in ["X_HEARTBEAT_QUEUE_DEPTH=7", "WATCHDOG=trigger"] {
+            others.send_to(message.as_bytes(), place).unwrap();
+        }
+        course.hear_the_rest().await;
+        let mut worker = WorkerHeartbeat::new(heartbeat_contract::MemberId::new("w").unwrap());
+        course.told.fill(&mut worker);
+        assert_eq!((worker.queue_depth, worker.health_status, course.missed_watchdog), (Some(7), None, false));
+        course.heartbeat.unwrap().stop().await;
+    }
 
     #[test]
     fn ends_that_name_a_request_are_waited_with_and_no_others() {

@@ -1,8 +1,13 @@
 //! Between two runs of the command.
 
+use std::time::Duration;
+
 use heartbeat_contract::WorkerHeartbeat;
 
 use crate::HeartbeatHandle;
+
+/// How long a command that ends at once is waited with for the answer to its first beat.
+const FIRST_ANSWER: Duration = Duration::from_secs(1);
 
 /// The run that has ended: it beats no more, and may still say goodbye.
 #[must_use = "it is to say goodbye, or to make way for the next run"]
@@ -38,8 +43,16 @@ impl Pause {
     }
 }
 
+/// Says goodbye for a run that beats still.
+pub(super) async fn leave_after_first_answer(heartbeat: HeartbeatHandle<WorkerHeartbeat>, reason: String) {
+    // A goodbye cuts off what is under way, and a registry takes none of those it never heard of. If this runs out, it says
+    // goodbye all the same.
+    tokio::time::timeout(FIRST_ANSWER, heartbeat.outcomes().next()).await.ok();
+    leave(heartbeat, reason).await;
+}
+
 /// Says goodbye for a command.
-pub(super) async fn leave(heartbeat: HeartbeatHandle<WorkerHeartbeat>, reason: String) {
+async fn leave(heartbeat: HeartbeatHandle<WorkerHeartbeat>, reason: String) {
     // What it was at is no news of one that is gone.
     heartbeat.update(|worker| worker.status = None);
     heartbeat.progress().busy(false);
