@@ -140,7 +140,8 @@ pub(super) struct RunArgs {
     /// The signal for the command when the registry asks it to shut down, such as TERM.
     #[arg(long, env = "HEARTBEAT_RUN_ON_SHUTDOWN", value_name = "SIGNAL")]
     pub(super) on_shutdown: Option<Signal>,
-    /// Say on standard error how the heartbeats fare; without, only what an operator has to see to.
+    /// Say on standard error how the heartbeats fare; without, only what an operator has to see to, among it that no
+    /// registry has heard of the command after three intervals, at most 10 s.
     #[arg(long, short, env = "HEARTBEAT_VERBOSE", value_parser = BoolishValueParser::new())]
     pub(super) verbose: bool,
     /// What to run.

@@ -1,8 +1,7 @@
 //! One run of the command, from its start to what is told of its end.
 
 use std::io;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,15 +14,18 @@ use tokio::time::{Instant, sleep_until};
 use super::Ready;
 use super::end::{End, TooSoon};
 use super::member::Member;
+use super::outer::Outer;
 use super::output::{Output, Plan, ReadyLine};
 use super::pause::{Pause, leave_after_first_answer};
+use super::request::{Request, looks_asked_for};
 use super::signals::{Incoming, Signals};
 use super::told::Told;
-use crate::cli::SIGNAL;
 use crate::cli::args::RunArgs;
 use crate::cli::signal::Signal;
+use crate::cli::tell;
 use crate::clock::monotonic;
-use crate::{Directives, HeartbeatHandle};
+use crate::journal::Causes;
+use crate::{Directives, HeartbeatHandle, Outcome};
 
 /// The contract's limit for `last_error`.
 const MAX_ERROR_BYTES: usize = 1024;
@@ -36,32 +38,29 @@ const MAX_LAST_WORDS: usize = 1000;
 /// any of it can be found to have ended.
 const LATE_SIGNAL: Duration = Duration::from_millis(100);
 
+/// A run of which nobody has heard for three intervals, within these bounds, is worth a word to whoever started it.
+const UNHEARD: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(10);
+
 /// One run.
 pub(super) struct Course<'a> {
     args: &'a RunArgs,
     heartbeat: Option<HeartbeatHandle<WorkerHeartbeat>>,
     directives: Option<Directives>,
     notify: Option<NotifySocket>,
+    outer: Outer,
     output: Output,
     ready_line: Option<Arc<ReadyLine>>,
     told: Told,
     watchdog: Option<Watchdog>,
     pid: u32,
     began: Instant,
-    /// Whether the end is asked for, and until when one that comes counts as asked for.
-    asked: Option<Asked>,
+    asked: Request,
     /// Whether it is being ended since it missed its watchdog.
     missed_watchdog: bool,
     /// When to end it for good.
     kill_at: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Asked {
-    /// By whatever end follows.
-    ForGood,
-    /// By this signal, which programs also get for other reasons: by an end until this moment, or by the signal itself.
-    By(Signal, Instant),
+    /// When to look whether anybody has heard of it.
+    look_at: Option<Instant>,
 }
 
 impl<'a> Course<'a> {
@@ -75,25 +74,29 @@ impl<'a> Course<'a> {
             Ready::Line(text) => Some(Arc::new(ReadyLine { text: text.clone(), seen: Arc::new(Notify::new()) })),
             _ => None,
         };
-        let mut command = command(args, notify.as_ref());
+        let outer = Outer::of_this_process();
+        let mut command = command(args, notify.as_ref(), outer.watchdog());
         let output = plan.connect(&mut command, usize::from(args.tail), ready_line.as_ref())?;
         let told = Told::new(&args.metadata);
         let heartbeat = member.begin(&told);
         let spawned = command.spawn();
+        let began = monotonic();
         let mut course = Self {
             args,
             directives: heartbeat.as_ref().map(HeartbeatHandle::directives),
             heartbeat,
             notify,
+            outer,
             output,
             ready_line,
             told,
             watchdog: args.watchdog.map(Watchdog::new),
             pid: spawned.as_ref().ok().and_then(Child::id).unwrap_or(0),
-            began: monotonic(),
-            asked: None,
+            began,
+            asked: Request::None,
             missed_watchdog: false,
             kill_at: None,
+            look_at: Some(began + (3 * args.interval).clamp(*UNHEARD.start(), *UNHEARD.end())),
         };
         if spawned.is_ok() && args.ready == Ready::Start {
             course.ready();
@@ -113,6 +116,7 @@ impl<'a> Course<'a> {
                 directive = asked(self.directives.as_mut()) => self.obey(directive),
                 () = at(self.watchdog.as_ref().and_then(Watchdog::due)) => self.check_watchdog(),
                 () = at(self.kill_at) => self.kill(),
+                () = at(self.look_at) => self.tell_if_unheard(),
             }
         };
         let too_soon = TooSoon::after(monotonic() - self.began, self.args.min_runtime);
@@ -123,7 +127,7 @@ impl<'a> Course<'a> {
         if self.asked.is_none() && looks_asked_for(status) {
             self.hear_late_signals(signals).await;
         }
-        let asked = self.was_asked(status, monotonic());
+        let asked = self.asked.explains(status, monotonic());
         let missed_watchdog = self.missed_watchdog && !asked;
         Ok(End::Ended { pid: self.pid, status, asked, missed_watchdog, too_soon })
     }
@@ -175,11 +179,7 @@ impl<'a> Course<'a> {
     }
 
     fn note(&mut self, signal: Signal) {
-        if signal == Signal::TERM {
-            self.asked = Some(Asked::ForGood);
-        } else if signal.asks_to_end() && !matches!(self.asked, Some(Asked::ForGood)) {
-            self.asked = Some(Asked::By(signal, monotonic() + self.args.stop_grace));
-        }
+        self.asked.note(signal, monotonic(), self.args.stop_grace);
     }
 
     async fn hear_late_signals(&mut self, signals: &mut Signals) {
@@ -193,17 +193,6 @@ impl<'a> Course<'a> {
         tokio::time::timeout(LATE_SIGNAL, heard).await.ok();
     }
 
-    fn was_asked(&self, status: ExitStatus, now: Instant) -> bool {
-        match self.asked {
-            None => false,
-            Some(Asked::ForGood) => true,
-            Some(Asked::By(signal, until)) => {
-                let (number, code) = (signal.number(), status.code());
-                now <= until || status.signal() == Some(number) || code == Some(128 + number)
-            }
-        }
-    }
-
     fn hear(&mut self, message: io::Result<Notification>) {
         let message = match message {
             Ok(message) => message,
@@ -213,6 +202,7 @@ impl<'a> Course<'a> {
                 return;
             }
         };
+        self.outer.pass_on(&message);
         let was_ready = self.told.is_ready();
         for senseless in self.told.hear(&message) {
             tracing::info!(message = senseless, "ignored what the command told");
@@ -249,6 +239,7 @@ impl<'a> Course<'a> {
             return;
         }
         self.told.ready();
+        self.outer.ready();
         if let Some(watchdog) = &mut self.watchdog {
             watchdog.feed(monotonic());
         }
@@ -285,7 +276,7 @@ impl<'a> Course<'a> {
         };
         signal.send(self.pid);
         if directive == Directive::Shutdown {
-            self.asked = Some(Asked::ForGood);
+            self.asked = Request::ForGood;
             self.kill_at = Some(monotonic() + self.args.stop_grace);
         }
     }
@@ -293,6 +284,21 @@ impl<'a> Course<'a> {
     fn kill(&mut self) {
         Signal::KILL.send(self.pid);
         self.kill_at = None;
+    }
+
+    /// Once per run, and not where a registry has refused it, which is told at once.
+    fn tell_if_unheard(&mut self) {
+        self.look_at = None;
+        let Some(heartbeat) = self.heartbeat.as_ref().filter(|heartbeat| heartbeat.counters().acknowledged == 0) else {
+            return;
+        };
+        match heartbeat.outcomes().latest() {
+            Outcome::Failed { error, .. } if !error.is_refused() => {
+                tell(format_args!("no registry has heard of the command yet: {}", Causes(&error)));
+            }
+            Outcome::Pending => tell(format_args!("no registry has heard of the command yet: none has answered")),
+            _ => {}
+        }
     }
 
     /// Has the beats say the newest.
@@ -307,14 +313,8 @@ impl<'a> Course<'a> {
     }
 }
 
-/// Whether an end tells of a signal that asked for it: by that signal, or by a code that names it, as a shell's does.
-fn looks_asked_for(status: ExitStatus) -> bool {
-    let number = status.signal().or_else(|| status.code()?.checked_sub(SIGNAL.into()));
-    number.and_then(Signal::from_number).is_some_and(Signal::asks_to_end)
-}
-
-/// The command, with what it inherits: all, but for another's sockets.
-fn command(args: &RunArgs, notify: Option<&NotifySocket>) -> Command {
+/// The command, with what it inherits: all, but for the socket and the watchdog that are this wrapper's.
+fn command(args: &RunArgs, notify: Option<&NotifySocket>, outer_watchdog: Option<Duration>) -> Command {
     let mut command = Command::new(&args.command[0]);
     command.args(&args.command[1..]);
     for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
@@ -322,7 +322,7 @@ fn command(args: &RunArgs, notify: Option<&NotifySocket>) -> Command {
     }
     if let Some(notify) = notify {
         command.env("NOTIFY_SOCKET", notify.path());
-        if let Some(watchdog) = args.watchdog {
+        if let Some(watchdog) = args.watchdog.into_iter().chain(outer_watchdog).min() {
             command.env("WATCHDOG_USEC", watchdog.as_micros().to_string());
         }
     }
@@ -383,18 +383,5 @@ mod tests {
         course.told.fill(&mut worker);
         assert_eq!((worker.queue_depth, worker.health_status, course.missed_watchdog), (Some(7), None, false));
         course.heartbeat.unwrap().stop().await;
-    }
-
-    #[test]
-    fn ends_that_name_a_request_are_waited_with_and_no_others() {
-        let by_signal = |number| looks_asked_for(ExitStatus::from_raw(number));
-        let with_code = |code: i32| looks_asked_for(ExitStatus::from_raw(code << 8));
-        for number in [1, 2, 3, 15] {
-            assert!(by_signal(number) && with_code(128 + number), "{number}");
-        }
-        for number in [6, 9, 11] {
-            assert!(!by_signal(number) && !with_code(128 + number), "{number}");
-        }
-        assert!([0, 1, 2, 3, 15, 127, 128, 255].into_iter().all(|code| !with_code(code)));
     }
 }

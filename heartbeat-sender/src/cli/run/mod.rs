@@ -3,8 +3,10 @@
 mod course;
 mod end;
 mod member;
+mod outer;
 mod output;
 mod pause;
+mod request;
 mod signals;
 mod tail;
 mod told;

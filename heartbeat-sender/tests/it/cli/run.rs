@@ -122,6 +122,13 @@ fn bad_usage_is_2_and_starts_nothing() {
 }
 
 #[test]
+fn that_no_registry_has_heard_of_a_command_is_told_once() {
+    let output = give(&["run", "--interval", "100ms", "--", "sleep", "2"]);
+    let told = text(&output.stderr);
+    assert_eq!(told.matches("no registry has heard of the command yet: cannot connect to ").count(), 1, "{told}");
+}
+
+#[test]
 fn output_and_input_pass_through_byte_for_byte() {
     let bytes: Vec<u8> = (0..1 << 20).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let mut child = binary();
@@ -241,6 +248,28 @@ fn another_ones_notify_socket_and_watchdog_are_not_passed_on() {
         let output = command.output().unwrap();
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), told.to_owned()));
     }
+}
+
+#[test]
+fn what_a_command_tells_is_heard_beyond_the_wrapper_too() {
+    let place = Scratch::new("outer");
+    let outer = std::os::unix::net::UnixDatagram::bind(place.path()).unwrap();
+    outer.set_read_timeout(Some(BOUND)).unwrap();
+    let hear = || {
+        let mut datagram = [0; 4096];
+        let length = outer.recv(&mut datagram).unwrap();
+        String::from_utf8_lossy(&datagram[..length]).into_owned()
+    };
+    let script = format!(r#"echo "$WATCHDOG_USEC"; {BINARY} notify MAINPID=1 STATUS=loaded READY=1"#);
+    let mut command = binary();
+    command.args(["run", "--ready", "notify", "--watchdog", "1h", "--", "sh", "-c", &script]);
+    let output = command.env("NOTIFY_SOCKET", place.path()).env("WATCHDOG_USEC", "7000000").output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "7000000\n".to_owned()));
+    assert_eq!(hear(), "STATUS=loaded\nREADY=1");
+
+    let mut command = binary();
+    command.args(["run", "--", "true"]).env("NOTIFY_SOCKET", place.path());
+    assert_eq!((command.status().unwrap().code(), hear()), (Some(0), "READY=1".to_owned()));
 }
 
 #[test]
