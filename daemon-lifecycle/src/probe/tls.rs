@@ -111,13 +111,13 @@ impl Tls {
         roots.add_parsable_certificates(certificates.iter().cloned());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
         let signed = verifier.build().map_err(|_| TlsError::NoCertificate)?;
-        Ok(Self::verified_by(Arc::new(Trusted { signed, certificates })))
+        Ok(Self::trusting_whom(Whom::Known { signed, certificates }))
     }
 
     /// Trusts anybody, which is as safe as `http://`: for self-signed certificates of which nothing is known.
     #[must_use]
     pub fn insecure() -> Self {
-        Self::verified_by(Arc::new(Anybody(provider())))
+        Self::trusting_whom(Whom::Anybody)
     }
 
     /// Expects a certificate for `name` instead of the host in the URL, and asks for it (SNI).
@@ -128,6 +128,10 @@ impl Tls {
         let server_name = ServerName::try_from(name.to_owned())
             .map_err(|error| TlsError::ServerName { name: name.to_owned(), source: error.into() })?;
         Ok(Self { server_name: Some(server_name), ..self })
+    }
+
+    fn trusting_whom(whom: Whom) -> Self {
+        Self::verified_by(Arc::new(Verifying { whom, provider: provider() }))
     }
 
     fn verified_by(verifier: Arc<dyn ServerCertVerifier>) -> Self {
@@ -233,14 +237,22 @@ fn plain(presented: &str) -> &str {
     inner.map_or(presented, |inner| inner.trim_matches('"'))
 }
 
-/// Those whom a known authority has signed, and those who are known themselves, though they are authorities.
+/// Checks signatures, so that the handshake is one, and what a certificate says as far as somebody is to be trusted.
 #[derive(Debug)]
-struct Trusted {
-    signed: Arc<WebPkiServerVerifier>,
-    certificates: Vec<CertificateDer<'static>>,
+struct Verifying {
+    whom: Whom,
+    provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Trusted {
+#[derive(Debug)]
+enum Whom {
+    /// Whatever it says.
+    Anybody,
+    /// Those whom a known authority has signed, and those who are known themselves, though they are authorities.
+    Known { signed: Arc<WebPkiServerVerifier>, certificates: Vec<CertificateDer<'static>> },
+}
+
+impl ServerCertVerifier for Verifying {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -249,11 +261,13 @@ impl ServerCertVerifier for Trusted {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.signed.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        match verified {
+        let Whom::Known { signed, certificates } = &self.whom else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        match signed.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             // This comes after the times have been looked at, so that only the name is left.
             Err(rustls::Error::InvalidCertificate(objection))
-                if is_an_authoritys(&objection) && self.certificates.contains(end_entity) =>
+                if is_an_authoritys(&objection) && certificates.contains(end_entity) =>
             {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
@@ -268,7 +282,7 @@ impl ServerCertVerifier for Trusted {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.signed.verify_tls12_signature(message, certificate, signed)
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -277,49 +291,10 @@ impl ServerCertVerifier for Trusted {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.signed.verify_tls13_signature(message, certificate, signed)
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.signed.supported_verify_schemes()
-    }
-}
-
-/// Checks signatures, so that the handshake is one, but asks nobody for a name.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
