@@ -353,7 +353,8 @@ fn percent(share: f64) -> String {
 }
 
 fn signed(millis: i64) -> String {
-    let sign = if millis < 0 { "-" } else { "" };
+    // What is shown as nothing has no sign.
+    let sign = if millis <= -50 { "-" } else { "" };
     format!("{sign}{}", seconds(millis.unsigned_abs()))
 }
 
@@ -387,5 +388,10 @@ mod tests {
     #[test]
     fn a_member_cannot_send_escapes_to_the_terminal() {
         assert_eq!(cells(["\u{1b}[2Jgone".to_owned()]), ["\\u{1b}[2Jgone"]);
+    }
+
+    #[test]
+    fn what_is_shown_as_nothing_has_no_sign() {
+        assert_eq!([-1_500, -50, -49, 0, 50].map(signed), ["-1.5 s", "-0.1 s", "0.0 s", "0.0 s", "0.1 s"]);
     }
 }
