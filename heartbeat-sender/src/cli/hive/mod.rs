@@ -69,6 +69,10 @@ async fn look_after(
     ends: [tokio::signal::unix::Signal; 2],
 ) {
     let mut pids = Pids::new(watched);
+    pids.look(monotonic());
+    for worker in pids.unfound() {
+        tracing::warn!(%worker, "no process to watch so far");
+    }
     let (mut relay, mut peers) = match relay {
         Some(relay) => {
             let (serving, peers) = relay.serve();

@@ -117,6 +117,11 @@ impl Pids {
         has_news
     }
 
+    /// Those who were to be watched, and of whom no process has been found so far.
+    pub(super) fn unfound(&self) -> impl Iterator<Item = &MemberId> {
+        self.given.iter().filter(|(_, found)| found.is_none()).map(|(watched, _)| &watched.id)
+    }
+
     /// What to tell the registry.
     pub(super) fn told(&mut self, now: Instant) -> Vec<ProcessExit> {
         self.exits.told(now)
@@ -213,6 +218,19 @@ mod tests {
 
     fn beat(pid: u32, is_last: bool) -> Peer {
         Peer { id: MemberId::new("worker-1").unwrap(), incarnation: Some(7), pid, is_last }
+    }
+
+    #[tokio::test]
+    async fn who_has_no_process_yet_is_known_until_it_has_one() {
+        let file = std::env::temp_dir().join(format!("heartbeat-sender-unfound-{}", std::process::id()));
+        let given = [format!("there={}", std::process::id()), format!("later={}", file.display())];
+        let mut pids = Pids::new(&given.map(|given| given.parse().unwrap()));
+        pids.look(monotonic());
+        assert_eq!(pids.unfound().map(MemberId::as_str).collect::<Vec<_>>(), ["later"]);
+        fs::write(&file, std::process::id().to_string()).unwrap();
+        pids.look(monotonic());
+        fs::remove_file(&file).unwrap();
+        assert_eq!(pids.unfound().count(), 0);
     }
 
     #[test]
