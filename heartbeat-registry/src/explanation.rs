@@ -24,8 +24,12 @@ impl Engine {
         let outlook = table.outlook(slot, &now)?;
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
         let mut explanation = explanation(kinds.name(kind), hot, cold, outlook, &now);
-        let sources = cold.attachment.as_deref().map_or(&[][..], |attachment| kinds.failing_sources(kind, attachment));
-        explanation.words.extend(sources.iter().map(out_of_date));
+        if let Some(attachment) = cold.attachment.as_deref() {
+            let is_unwell = !matches!(explanation.state, HealthState::Healthy | HealthState::Left);
+            let error = kinds.last_error(kind, attachment).filter(|_| is_unwell);
+            explanation.words.extend(error.map(last_error));
+            explanation.words.extend(kinds.failing_sources(kind, attachment).iter().map(out_of_date));
+        }
         Some(explanation)
     }
 }
@@ -151,6 +155,12 @@ fn asked(cold: &Cold, now: &Now) -> Option<String> {
     let asked: Vec<&str> = cold.asked.at(now.at).map(Directive::as_str).collect();
     let sentence = format!("It is asked for {} with each ack, and has not obeyed yet.", asked.join(" and "));
     (!asked.is_empty()).then_some(sentence)
+}
+
+/// In one line, which a traceback is not.
+fn last_error(told: &str) -> String {
+    let lines = told.lines().map(str::trim).filter(|line| !line.is_empty());
+    format!("The last error that it told of: {}.", lines.collect::<Vec<_>>().join("; "))
 }
 
 fn out_of_date(source: &FailingSource) -> String {

@@ -21,6 +21,7 @@ pub(crate) struct Reading {
     /// What the newest beat tells; without a copy, since that is asked for under the lock of many members.
     pub(crate) beat: fn(&dyn Any) -> Option<&BeatInfo>,
     pub(crate) failing_sources: fn(&dyn Any) -> &[FailingSource],
+    pub(crate) last_error: fn(&dyn Any) -> Option<&str>,
 }
 
 struct Known {
@@ -70,6 +71,10 @@ impl Kinds {
 
     pub(crate) fn failing_sources<'a>(&self, kind: KindIndex, attachment: &'a dyn Any) -> &'a [FailingSource] {
         (self.0[usize::from(kind.0)].reading.failing_sources)(attachment)
+    }
+
+    pub(crate) fn last_error<'a>(&self, kind: KindIndex, attachment: &'a dyn Any) -> Option<&'a str> {
+        (self.0[usize::from(kind.0)].reading.last_error)(attachment)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (KindIndex, &Kind)> {

@@ -33,7 +33,12 @@ pub(super) fn keep<P: Payload>(attachment: &mut Option<Attachment>, payload: P, 
 
 /// How it is read without knowing its type.
 pub(super) fn reading<P: Payload>() -> Reading {
-    Reading { describe: describe::<P>, beat: beat::<P>, failing_sources: failing_sources::<P> }
+    Reading {
+        describe: describe::<P>,
+        beat: beat::<P>,
+        failing_sources: failing_sources::<P>,
+        last_error: last_error::<P>,
+    }
 }
 
 fn describe<P: Payload>(attachment: &dyn Any) -> Option<Described> {
@@ -47,4 +52,8 @@ fn beat<P: Payload>(attachment: &dyn Any) -> Option<&BeatInfo> {
 
 fn failing_sources<P: Payload>(attachment: &dyn Any) -> &[FailingSource] {
     attachment.downcast_ref::<Kept<P>>().map_or(&[], |kept| kept.latest.failing_sources())
+}
+
+fn last_error<P: Payload>(attachment: &dyn Any) -> Option<&str> {
+    attachment.downcast_ref::<Kept<P>>()?.latest.last_error()
 }

@@ -205,3 +205,16 @@ fn a_hive_whose_driver_hangs_says_so_and_since_when() {
     hives.record(hive).unwrap();
     assert!(hives.explain(&id("hive-7")).unwrap().words.iter().all(|word| !word.contains("nvidia")));
 }
+
+#[test]
+fn who_is_unwell_is_told_with_the_last_error_it_told_of_in_one_line() {
+    let world = World::new();
+    let mut worker = feeling(plain("w"), HealthStatus::Unhealthy);
+    worker.last_error = Some("exit 3\n  Traceback:\n\nout of memory".to_owned());
+    world.accept(worker.clone());
+    let sentence = "The last error that it told of: exit 3; Traceback:; out of memory.";
+    assert_eq!(explain(&world, "w").words.last().unwrap(), sentence);
+    worker.health_status = None;
+    world.accept(worker);
+    assert!(!explain(&world, "w").words.contains(&sentence.to_owned()), "it is well again");
+}
