@@ -1,6 +1,6 @@
 //! What is told to whoever started this process, as systemd does, and when.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, io, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
@@ -9,8 +9,10 @@ use crate::{clock, notify::Notifier};
 
 /// How much more time a start is granted at a time; it is asked for again when half of it is over.
 const EXTENSION: Duration = Duration::from_secs(30);
-/// When what could not be told is tried again.
+/// When what found no room is told again.
 const RETRY: Duration = Duration::from_millis(200);
+/// When nobody listened, who may not come back.
+const RETRY_NOBODY: Duration = Duration::from_secs(5);
 
 /// What is to be known outside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,10 +89,11 @@ impl Outward {
         let news = self.news.borrow_and_update().clone();
         let mut after = self.telling.clone();
         let lines = after.lines(&news, now);
-        if lines.is_empty() || self.notifier.send(&lines).is_ok() {
-            self.telling = after;
-        } else {
-            self.telling.retry_at = Some(now + RETRY);
+        let told = if lines.is_empty() { Ok(()) } else { self.notifier.send(&lines) };
+        match told {
+            Ok(()) => self.telling = after,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.telling.retry_at = Some(now + RETRY),
+            Err(_) => self.telling.retry_at = Some(now + RETRY_NOBODY),
         }
     }
 }
@@ -147,7 +150,10 @@ impl Telling {
 mod tests {
     use std::os::unix::net::UnixDatagram;
 
-    use super::{Duration, EXTENSION, Instant, News, Notifier, Outward, RETRY, SupervisorEvent, Telling, clock, watch};
+    use super::{
+        Duration, EXTENSION, Instant, News, Notifier, Outward, RETRY, RETRY_NOBODY, SupervisorEvent, Telling, clock,
+        watch,
+    };
     use crate::notify::NotifySocket;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -271,5 +277,14 @@ mod tests {
         };
         assert!(told.ready());
         assert_eq!((told.status(), told.extend_timeout()), (Some("run 1: ready"), None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_gone_is_not_looked_for_all_the_time() {
+        let (socket, news, mut outward) = outward(None);
+        drop(socket);
+        news.send_replace(ready());
+        outward.tell(clock::now());
+        assert_eq!(outward.telling.due(&ready()), Some(clock::now() + RETRY_NOBODY));
     }
 }
