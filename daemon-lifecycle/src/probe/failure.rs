@@ -78,7 +78,6 @@ impl ProbeFailure {
             Self::Status(404 | 405 | 410) => "wrong endpoint? a url without a path means /health",
             Self::Redirect(_) => "wrong endpoint? redirects are not followed",
             Self::Protocol => "wrong port, or https:// meant?",
-            Self::Tls => "a certificate that nobody known has signed? trust it, or its authority, by its file",
             Self::TlsName => "wrong host in the url? else expect the name that the certificate is for",
             Self::WrongIdentity => "does an older daemon still hold the port?",
             _ => return None,

@@ -214,7 +214,9 @@ fn refused(target: &Target, error: io::Error) -> ProbeError {
 /// What is wrong with a certificate, for those whose daemon shows it.
 fn in_words(objection: &CertificateError) -> String {
     match objection {
-        CertificateError::UnknownIssuer => "no trusted authority has signed the certificate".to_owned(),
+        CertificateError::UnknownIssuer => {
+            "no trusted authority has signed the certificate: trust it, or its authority, by its file".to_owned()
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "the certificate has expired".to_owned(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the certificate is not valid yet".to_owned()

@@ -142,7 +142,10 @@ async fn a_certificate_of_an_unknown_authority_is_a_failure_of_tls_that_says_so(
     assert_eq!(error.kind(), ProbeFailure::Tls);
     let cause = std::error::Error::source(&error).expect("a cause").to_string();
     assert!(cause.contains("invalid peer certificate: UnknownIssuer"), "{cause}");
-    assert_eq!(error.detail(), Some("no trusted authority has signed the certificate"));
+    assert_eq!(
+        error.detail(),
+        Some("no trusted authority has signed the certificate: trust it, or its authority, by its file")
+    );
 
     let url = format!("https://localhost:{}", server.address.port());
     let error = Probe::new(&url).expect("a URL").ask().await.expect_err("the system does not know it either");
