@@ -19,6 +19,16 @@ pub(crate) async fn bounded<T>(wait: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, wait).await.expect("not to hang")
 }
 
+/// Waits until something is so that nobody tells of.
+pub(crate) async fn until(is_it: impl Fn() -> bool) {
+    bounded(async {
+        while !is_it() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
 /// The rest of the first line that starts with `prefix`.
 pub(crate) async fn line(daemon: &mut Daemon, prefix: &'static str) -> String {
     let find = move |line: &OutputLine| line.text.strip_prefix(prefix).map(str::to_owned);
@@ -39,12 +49,7 @@ pub(crate) fn runs(pid: &str) -> bool {
 }
 
 pub(crate) async fn gone(pid: &str) {
-    bounded(async {
-        while runs(pid) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until(|| !runs(pid)).await;
 }
 
 pub(crate) fn kill(pid: &str) {

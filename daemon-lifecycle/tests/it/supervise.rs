@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::{
     folder::Folder,
-    process::{PATIENCE, bounded, gone, kill, sh, texts},
+    process::{PATIENCE, bounded, gone, kill, sh, texts, until},
     server::{Server, status},
 };
 
@@ -111,12 +111,7 @@ async fn restarts_in_a_row_are_given_up_and_a_stable_run_ends_the_row() {
 
     // Any time of being ready is stable here.
     let stable = supervisor("exit 1").start_limit(None).restart_limit(1).stable_after(Duration::ZERO).spawn();
-    bounded(async {
-        while stable.state().run < 5 {
-            tokio::time::sleep(MS).await;
-        }
-    })
-    .await;
+    until(|| stable.state().run >= 5).await;
     bounded(stable.stop()).await;
 }
 
@@ -154,12 +149,7 @@ async fn the_poll_for_readiness_ends_on_success_and_each_run_is_polled_anew() {
     assert!(bounded(supervision.until_ready()).await);
     tokio::time::sleep(50 * MS).await;
     bounded(supervision.restart(1, "for the test")).await;
-    bounded(async {
-        while supervision.state().run < 2 {
-            tokio::time::sleep(MS).await;
-        }
-    })
-    .await;
+    until(|| supervision.state().run >= 2).await;
     assert!(bounded(supervision.until_ready()).await);
     assert_eq!(server.requests().len(), 2, "one for each run");
     bounded(supervision.stop()).await;
@@ -179,12 +169,7 @@ async fn a_daemon_that_fails_its_liveness_probe_is_started_again() {
         .liveness(Liveness { pause: MS, failures: 3, ..Liveness::new(probe) })
         .on_event(log.hook())
         .spawn();
-    bounded(async {
-        while server.requests().len() < 12 {
-            tokio::time::sleep(MS).await;
-        }
-    })
-    .await;
+    until(|| server.requests().len() >= 12).await;
     assert_eq!(supervision.state().run, 2);
     bounded(supervision.stop()).await;
     let words = log.words();
@@ -199,12 +184,7 @@ async fn an_order_about_an_earlier_run_does_not_end_the_present_one() {
     for _ in 0..3 {
         bounded(supervision.restart(1, "the registry has not heard of it")).await;
     }
-    bounded(async {
-        while supervision.state().run < 2 {
-            tokio::time::sleep(MS).await;
-        }
-    })
-    .await;
+    until(|| supervision.state().run >= 2).await;
     bounded(supervision.stop()).await;
     assert!(!log.words().iter().any(|word| word.starts_with('3')), "{:?}", log.words());
 }
@@ -212,12 +192,7 @@ async fn an_order_about_an_earlier_run_does_not_end_the_present_one() {
 #[tokio::test]
 async fn stop_ends_a_pause_and_a_start() {
     let waiting = supervisor("exit 1").backoff(PATIENCE, PATIENCE).spawn();
-    bounded(async {
-        while !(waiting.state().run == 1 && matches!(waiting.state().phase, SupervisorPhase::Waiting)) {
-            tokio::time::sleep(MS).await;
-        }
-    })
-    .await;
+    until(|| waiting.state().run == 1 && matches!(waiting.state().phase, SupervisorPhase::Waiting)).await;
     let end = bounded(waiting.stop()).await;
     assert!(matches!(*end, SupervisionEnd::Stopped(_)), "{end}");
 

@@ -9,7 +9,7 @@ use daemon_lifecycle::{DaemonCommand, EndCause, MissedWatchdog, OutputLine, Rest
 use tokio::sync::mpsc;
 
 use crate::{
-    process::{PATIENCE, bounded, sh},
+    process::{PATIENCE, bounded, sh, until},
     supervise::{Log, MS, last, supervisor},
 };
 
@@ -43,12 +43,7 @@ fn say(path: &Path, said: &str) {
 async fn a_daemon_that_does_not_say_that_it_is_alive_is_started_again() {
     let log = Log::default();
     let supervision = supervisor("exec sleep 600").watchdog(20 * MS).on_event(log.hook()).spawn();
-    bounded(async {
-        while supervision.state().run < 3 {
-            tokio::time::sleep(MS).await;
-        }
-    })
-    .await;
+    until(|| supervision.state().run >= 3).await;
     bounded(supervision.stop()).await;
     let words = log.words();
     assert_eq!(words[..5], ["1 started", "1 ready", "1 stopping", "1 ended", "2 restarting"], "{words:?}");
