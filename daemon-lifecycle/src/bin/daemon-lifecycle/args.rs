@@ -1,10 +1,10 @@
 use std::{error::Error, ffi::OsString, time::Duration};
 
 use clap::{Args as ArgsOf, Parser, Subcommand};
-pub(crate) use daemon_lifecycle::program::Output;
-use daemon_lifecycle::{HealthPoll, Probe, ProbeFailure, program::Shell};
-
-use crate::duration;
+use daemon_lifecycle::{
+    HealthPoll, Probe, ProbeFailure,
+    program::{Output, Shell, duration},
+};
 
 /// Starts daemons, and waits until they really accept requests.
 #[derive(Debug, Parser)]

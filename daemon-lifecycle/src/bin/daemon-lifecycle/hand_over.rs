@@ -4,10 +4,7 @@ use std::{
     process::Command,
 };
 
-/// What to exit with when a program could not be started.
-pub(crate) use daemon_lifecycle::program::exit::of_start as refused;
-
-use crate::report::say;
+use daemon_lifecycle::program::{exit, say};
 
 /// Makes way for a command. Returns an exit code, as env(1) would, only if there is something left to return to.
 pub(crate) fn to(program: &OsStr, args: &[OsString]) -> u8 {
@@ -15,7 +12,7 @@ pub(crate) fn to(program: &OsStr, args: &[OsString]) -> u8 {
         Ok(code) => code,
         Err(error) => {
             say(format_args!("error: cannot run `{}`: {error}", program.to_string_lossy()));
-            refused(&error)
+            exit::of_start(&error)
         }
     }
 }

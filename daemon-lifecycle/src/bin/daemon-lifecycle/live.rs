@@ -7,11 +7,9 @@ use std::{
     time::Duration,
 };
 
-use daemon_lifecycle::{FailedAttempt, HealthPoll, Healthy, ProbeFailure};
+use daemon_lifecycle::{FailedAttempt, HealthPoll, Healthy, ProbeFailure, program::say};
 use terminal_size::{Width, terminal_size_of};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
-
-use crate::report::say;
 
 const REDRAWN_EVERY: Duration = Duration::from_millis(100);
 const BAR: usize = 20;

@@ -12,7 +12,7 @@ mod wait;
 
 use std::process::ExitCode;
 
-use daemon_lifecycle::program::{self, duration};
+use daemon_lifecycle::program;
 
 use crate::args::{Args, Command};
 

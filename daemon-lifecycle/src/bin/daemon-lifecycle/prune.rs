@@ -3,17 +3,16 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use daemon_lifecycle::{
     PidFile, PidFileError, Pruned, RunningProcess,
-    program::exit::{FAILED, OK},
+    program::{
+        Output, duration,
+        exit::{FAILED, OK, WRAPPER},
+        say, with_causes,
+    },
 };
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::{
-    args::Output,
-    duration,
-    report::{millis, put_rows, say, with_cause},
-    run::CANNOT_GO_ON,
-};
+use crate::report::{millis, put_rows};
 
 type Outcome = Result<Pruned, PidFileError>;
 
@@ -42,12 +41,12 @@ pub(crate) fn run(prune: &Prune) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => {
             say(format_args!("error: cannot start: {error}"));
-            return CANNOT_GO_ON;
+            return WRAPPER;
         }
     };
     let outcomes = runtime.block_on(all(prune));
     for error in outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().err()) {
-        say(format_args!("error: {}", with_cause(error)));
+        say(format_args!("error: {}", with_causes(error)));
     }
     put_rows(prune.output, outcomes.iter().map(|(path, outcome)| json(path, outcome)), || table(&outcomes));
     if outcomes.iter().all(|(_, outcome)| outcome.is_ok()) { OK } else { FAILED }
@@ -99,7 +98,7 @@ fn json(path: &str, outcome: &Outcome) -> Value {
         "outcome": word(outcome),
         "pid": process.map(|process| process.pid),
         "age_ms": process.and_then(|process| process.age).map(millis),
-        "error": outcome.as_ref().err().map(|error| with_cause(error)),
+        "error": outcome.as_ref().err().map(|error| with_causes(error)),
     })
 }
 

@@ -1,10 +1,12 @@
 use std::time::Duration;
 
-pub(crate) use daemon_lifecycle::program::{say, with_causes as with_cause};
-use daemon_lifecycle::{Healthy, PastAttempt, PollError, PollReport, ProbeError, program};
+use daemon_lifecycle::{
+    Healthy, PastAttempt, PollError, PollReport, ProbeError,
+    program::{self, Output, say},
+};
 use serde_json::{Value, json};
 
-use crate::{args::Output, wait::Outcome};
+use crate::wait::Outcome;
 
 /// Lines of data, for a program or a person. What came out is told by the exit code all the same.
 fn put(data: &str) {

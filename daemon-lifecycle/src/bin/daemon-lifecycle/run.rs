@@ -6,16 +6,15 @@ use std::{io, path::Path, time::Duration};
 
 use daemon_lifecycle::{
     Notifier, PidFile, PidFileError, Signal, Supervision, Supervisor,
-    program::exit::{FAILED, SIGNAL},
+    program::{
+        exit::{FAILED, SIGNAL, USAGE, WRAPPER},
+        say, with_causes,
+    },
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+pub(crate) use self::args::Run;
 use self::report::Report;
-pub(crate) use self::{args::Run, report::CANNOT_GO_ON};
-use crate::{
-    report::{say, with_cause},
-    wait::USAGE,
-};
 
 /// There is little to do.
 const WORKERS: usize = 2;
@@ -43,7 +42,7 @@ async fn until_over(run: &Run) -> u8 {
     let mut supervisor = match run.supervisor(&report) {
         Ok(supervisor) => supervisor,
         Err(error) => {
-            say(format_args!("error: {}", with_cause(&*error)));
+            say(format_args!("error: {}", with_causes(&*error)));
             return USAGE;
         }
     };
@@ -105,13 +104,13 @@ fn refused(error: &PidFileError) -> u8 {
         say(format_args!("error: {error}; --replace ends it"));
         return FAILED;
     }
-    say(format_args!("error: {}", with_cause(error)));
-    CANNOT_GO_ON
+    say(format_args!("error: {}", with_causes(error)));
+    WRAPPER
 }
 
 fn cannot(what: &str, error: &io::Error) -> u8 {
     say(format_args!("error: cannot {what}: {error}"));
-    CANNOT_GO_ON
+    WRAPPER
 }
 
 /// The number of the signal that says to stop.

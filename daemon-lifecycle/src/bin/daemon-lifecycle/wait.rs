@@ -1,17 +1,14 @@
 use std::io;
 
-pub(crate) use daemon_lifecycle::program::exit::{TIMEOUT, USAGE};
 use daemon_lifecycle::{
     HealthPoll, Healthy, PollAllError, PollError, PollReport, ProbeError, ProbeFailure, poll_all_until_healthy,
-    program::exit::{AUTH, FAILED, OK, SIGNAL, UNREACHABLE},
+    program::{
+        exit::{AUTH, FAILED, OK, SIGNAL, TIMEOUT, UNREACHABLE, USAGE},
+        say, with_causes,
+    },
 };
 
-use crate::{
-    args::Wait,
-    hand_over,
-    live::Live,
-    report::{self, say, with_cause},
-};
+use crate::{args::Wait, hand_over, live::Live, report};
 
 pub(crate) type Outcome = Result<Healthy, PollError>;
 
@@ -20,7 +17,7 @@ pub(crate) fn run(wait: &Wait) -> u8 {
     let polls = match wait.polls() {
         Ok(polls) => polls,
         Err(error) => {
-            say(format_args!("error: {}", with_cause(&*error)));
+            say(format_args!("error: {}", with_causes(&*error)));
             return USAGE;
         }
     };

@@ -7,27 +7,28 @@ use std::{
 };
 
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
-use daemon_lifecycle::{Daemon, DaemonCommand, FailedAttempt, HealthPoll, Liveness, Probe, RestartPolicy, Supervisor};
+use daemon_lifecycle::{
+    Daemon, DaemonCommand, FailedAttempt, HealthPoll, Liveness, Probe, RestartPolicy, Supervisor,
+    program::{Output, duration},
+};
 
 use super::report::Report;
-use crate::{
-    args::{Output, asked},
-    duration,
-};
+use crate::args::asked;
 
 /// Run a command as a daemon: wait until it is ready, watch it, start it again when it ends, and stop all of it.
 ///
-/// INT, QUIT and TERM stop it, and a second one kills it; HUP, USR1 and USR2 are passed on. Its standard input is empty. What it
-/// writes is passed on line by line, and waits for whoever reads it; all else goes on. What happens is told on standard error, or with --output json or jsonl, which
-/// are the same here, on standard output, one object per line.
+/// INT, QUIT and TERM stop it, and a second one kills it; HUP, USR1 and USR2 are passed on. Its standard input is empty.
+/// What it writes is passed on line by line, and waits for whoever reads it; all else goes on. What happens is told on
+/// standard error, or with --output json or jsonl, which are the same here, on standard output, one object per line.
 ///
 /// Started by systemd as Type=notify, it tells how its command fares: READY=1 once that is ready, STATUS=.., STOPPING=1, more
 /// time for the first start to take, and WATCHDOG=1 if it is to.
 ///
 /// Exit codes, of the last run where it is started again: its own, or 128 and the signal that ended it or this; 1 not
 /// healthy any more, or whether it is ready cannot be found out, or the pid file is held, 2 usage, 3 it ended before it was
-/// ready, 124 not ready in time, 125 this program cannot go on, 126 it cannot be run, 127 it is not found. With --restart never, the first run is the last; else
-/// what fails is started again until it is given up. Durations are numbers with a unit: 500ms, 1.5s, 2m, 1h30m.
+/// ready, 124 not ready in time, 125 this program cannot go on, 126 it cannot be run, 127 it is not found. With --restart
+/// never, the first run is the last; else what fails is started again until it is given up. Durations are numbers with a
+/// unit: 500ms, 1.5s, 2m, 1h30m.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// It is ready once this is healthy: what `wait` can wait for, exec:COMMAND too; a URL without a path means /health.
@@ -208,8 +209,8 @@ fn tell_changes(report: Report) -> impl Fn(&FailedAttempt<'_>) + Send + Sync + '
 mod tests {
     use clap::Parser;
 
-    use super::Report;
-    use crate::args::{Args, Command, Output};
+    use super::{Output, Report};
+    use crate::args::{Args, Command};
 
     #[test]
     fn a_daemon_without_routes_yet_has_all_of_its_time() {

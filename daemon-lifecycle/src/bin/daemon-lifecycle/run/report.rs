@@ -3,14 +3,15 @@ use std::{io, os::unix::process::ExitStatusExt, process::ExitStatus, time::Durat
 use daemon_lifecycle::{
     DaemonError, EndCause, LineError, NotReady, NotifyError, OutputLine, OutputStream, PollError, ProbeError, RunEnd,
     SupervisionEnd, SupervisorEvent,
-    program::exit::{self, CHILD_ENDED, FAILED, SIGNAL},
+    program::{
+        Output,
+        exit::{self, CHILD_ENDED, FAILED, SIGNAL, TIMEOUT, WRAPPER},
+    },
 };
 use serde_json::{Value, json};
 
 use super::writer::Writer;
-use crate::{args::Output, hand_over, report::millis, wait::TIMEOUT};
-
-pub(crate) const CANNOT_GO_ON: u8 = exit::WRAPPER;
+use crate::report::millis;
 
 /// How long the last words on a stream may take to be written. Whoever has stopped reading is not waited for longer.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -81,7 +82,7 @@ pub(crate) fn exit_code(end: &SupervisionEnd) -> u8 {
         SupervisionEnd::Over(end) | SupervisionEnd::Stopped(end) => of_run(end),
         SupervisionEnd::CrashLoop { last, .. } => of_run(last).max(FAILED),
         SupervisionEnd::Failed(error) => of_error(error),
-        _ => CANNOT_GO_ON,
+        _ => WRAPPER,
     }
 }
 
@@ -109,8 +110,8 @@ fn of_not_ready(error: &NotReady) -> u8 {
 
 fn of_error(error: &DaemonError) -> u8 {
     match error {
-        DaemonError::Spawn { source, .. } => hand_over::refused(source),
-        _ => CANNOT_GO_ON,
+        DaemonError::Spawn { source, .. } => exit::of_start(source),
+        _ => WRAPPER,
     }
 }
 
